@@ -1,0 +1,57 @@
+# Two commands on a fresh machine with Python 3.11 or newer and make: `make demo` and `make test`.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+# Stamps carry a checksum of what was installed, so `make` installs again exactly when the lock or
+# pyproject.toml changed in content; times lie after a checkout.
+RUN := .venv/.run-$(shell cat pyproject.toml requirements/run.txt | cksum | cut -d' ' -f1)
+DEV := .venv/.dev-$(shell cat pyproject.toml requirements/dev.txt | cksum | cut -d' ' -f1)
+
+export PYTHON
+
+# Ctrl-C is how these are meant to end, so it is no error (130: ended by it).
+UNTIL_CTRL_C = trap ':' INT; $(1) || [ $$? -eq 130 ]
+
+.PHONY: help demo serve test lint types check lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(RUN)  ## the gateway and its mock services, and a first answer (ONCE=1: leave after it)
+	@$(call UNTIL_CTRL_C,$(BIN)/gateway demo $(ARGS))
+
+serve: $(RUN)  ## the gateway alone (ARGS="--config FILE --port 8080")
+	@$(call UNTIL_CTRL_C,$(BIN)/gateway serve $(ARGS))
+
+test: lint types check  ## everything: lint, types, contracts, then the tests (ARGS="-k retry" for pytest)
+	@echo "== tests"
+	@$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+lint: $(DEV)  ## ruff: rules and format
+	@echo "== lint"
+	@$(BIN)/ruff check
+	@echo "== format"
+	@$(BIN)/ruff format --check
+
+types: $(DEV)  ## mypy, strict
+	@echo "== types"
+	@$(BIN)/mypy
+
+check: $(DEV)  ## who may import whom
+	@echo "== contracts"
+	@$(BIN)/lint-imports --no-cache --no-logo
+
+lock:  ## requirements/*.txt from pyproject.toml (ARGS=--upgrade: the newest)
+	@sh requirements/lock.sh "$$(sh requirements/install.sh find)" $(ARGS)
+
+clean:  ## everything that make and the tests made
+	rm -rf .venv .lock-venv .coverage htmlcov .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN):
+	@sh requirements/install.sh run $@
+
+$(DEV):
+	@sh requirements/install.sh dev $@

@@ -11,21 +11,20 @@ DEV := .venv/.dev-$(shell cat pyproject.toml requirements/dev.txt | cksum | cut 
 
 export PYTHON
 
-# Ctrl-C is how these are meant to end, so it is no error (130: ended by it).
-UNTIL_CTRL_C = trap ':' INT; $(1) || [ $$? -eq 130 ]
-
 .PHONY: help demo serve test lint types check lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# exec: signals reach the gateway itself, so that ending make ends it and leaves no port taken.
+
 demo: $(RUN)  ## the gateway and its mock services, and a first answer (ONCE=1: leave after it)
-	@$(call UNTIL_CTRL_C,$(BIN)/gateway demo $(ARGS))
+	@exec $(BIN)/gateway demo $(ARGS)
 
 serve: $(RUN)  ## the gateway alone (ARGS="--config FILE --port 8080")
-	@$(call UNTIL_CTRL_C,$(BIN)/gateway serve $(ARGS))
+	@exec $(BIN)/gateway serve $(ARGS)
 
-test: lint types check  ## everything: lint, types, contracts, then the tests (ARGS="-k retry" for pytest)
+test: lint types check  ## everything: lint, types, contracts, then the tests (for pytest: ARGS="-k retry --no-cov")
 	@echo "== tests"
 	@$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
 

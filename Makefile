@@ -54,3 +54,4 @@ $(RUN):
 
 $(DEV):
 	@sh requirements/install.sh dev $@
+	@touch $(RUN)  # dev is run and more

@@ -68,11 +68,11 @@ lock="requirements/$1.txt"
 stamp=$2
 
 make_venv
+rm -f .venv/.run-* .venv/.dev-*  # of what is being replaced, or going back to it would install nothing
 count=$(grep '==' "$lock" | grep -vc "sys_platform == 'win32'")
 say "installing $count packages from $lock …"
 quietly .venv/bin/python -m pip install --require-hashes -r "$lock"
 # The build backend is in the lock, so nothing unlocked is fetched to install the checkout itself.
 quietly .venv/bin/python -m pip install --no-deps --no-build-isolation -e .
 
-rm -f ".venv/.$1-"*  # stamps of earlier locks
 : >"$stamp"

@@ -4,10 +4,10 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-# Stamps carry a checksum of what was installed, so `make` installs again exactly when the lock or
-# pyproject.toml changed in content; times lie after a checkout.
-RUN := .venv/.run-$(shell cat pyproject.toml requirements/run.txt | cksum | cut -d' ' -f1)
-DEV := .venv/.dev-$(shell cat pyproject.toml requirements/dev.txt | cksum | cut -d' ' -f1)
+# Stamps carry a checksum of what was installed and where, so `make` installs again exactly when the
+# lock, pyproject.toml or the folder changed; times lie after a checkout.
+RUN := .venv/.run-$(shell (pwd; cat pyproject.toml requirements/run.txt) | cksum | cut -d' ' -f1)
+DEV := .venv/.dev-$(shell (pwd; cat pyproject.toml requirements/dev.txt) | cksum | cut -d' ' -f1)
 
 export PYTHON
 

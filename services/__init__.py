@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PORTS", "create"]
 
-PORTS: Mapping[str, int] = MappingProxyType(
-    {"users": 9101, "orders": 9102, "catalog": 9103, "recommendations": 9104}
-)
+PORTS: Mapping[str, int] = MappingProxyType({"users": 9101, "orders": 9102, "catalog": 9103, "recommendations": 9104})
 """Every service by name, with the port it has unless told otherwise."""
 
 

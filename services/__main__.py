@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Run one of the mock services.",
         epilog="example: python -m services users --port 9101",
     )
+    usual = ", ".join(f"{port} for {name}" for name, port in PORTS.items())
     parser.add_argument("name", choices=PORTS, help="which one")
     parser.add_argument(
         "--host",
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         "--port",
         type=_port,
         default=os.environ.get("SERVICES_PORT") or None,
-        help=f"port to listen on, 0 for any free one (SERVICES_PORT, else {', '.join(f'{port} {name}' for name, port in PORTS.items())})",
+        help=f"port to listen on, 0 for any free one (SERVICES_PORT, else {usual})",
     )
     return parser
 

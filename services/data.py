@@ -148,22 +148,14 @@ def recommend(segment: str) -> Recommendations | None:
     return Recommendations(
         segment=segment,
         model=MODELS[segment],
-        items=[
-            Suggestion(sku=sku, score=round(1 - sum(losses[: place + 1]) / 1000, 3))
-            for place, sku in enumerate(skus)
-        ],
+        items=[Suggestion(sku=sku, score=round(1 - sum(losses[: place + 1]) / 1000, 3)) for place, sku in enumerate(skus)],
     )
 
 
 def _order(user_id: int, number: int) -> Order:
     lines = choose(range(1, 5), "order", user_id, number, "lines")
-    skus = dict.fromkeys(
-        choose(_SKUS, "order", user_id, number, line, "sku") for line in range(lines)
-    )
-    items = [
-        Item(sku=sku, quantity=choose((1, 1, 1, 2, 2, 3), "order", user_id, number, sku))
-        for sku in skus
-    ]
+    skus = dict.fromkeys(choose(_SKUS, "order", user_id, number, line, "sku") for line in range(lines))
+    items = [Item(sku=sku, quantity=choose((1, 1, 1, 2, 2, 3), "order", user_id, number, sku)) for sku in skus]
     return Order(id=user_id * 100 + number, user=user_id, total=_total(items), items=items)
 
 

@@ -15,9 +15,7 @@ from services.faults import fail
 from services.record import Seen, ServiceState
 from services.wire import wire_of
 
-UNTOUCHED = frozenset(
-    {"/livez", "/_chaos", "/_stats", "/_requests", "/docs", "/redoc", "/openapi.json"}
-)
+UNTOUCHED = frozenset({"/livez", "/_chaos", "/_stats", "/_requests", "/docs", "/redoc", "/openapi.json"})
 """Paths that are no part of what a service is for: not counted, never delayed, never failed."""
 
 
@@ -52,9 +50,7 @@ def _seen(scope: Scope) -> Seen:
     return Seen(
         method=scope["method"],
         target=_target(scope).decode("latin-1"),
-        headers=[
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
-        ],
+        headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]],
     )
 
 

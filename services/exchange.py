@@ -34,9 +34,7 @@ class Exchange:
         watch = asyncio.create_task(self._watch())
         try:
             await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
-            if (
-                self.answered
-            ):  # servers also tell `gone` when an answer is complete: let the work end by itself
+            if self.answered:  # servers also tell `gone` when an answer is complete: let the work end by itself
                 await asyncio.wait((task,))
         finally:
             task.cancel()

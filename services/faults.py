@@ -34,9 +34,7 @@ async def fail(failure: Mode | int, exchange: Exchange, app: ASGIApp) -> None:
     """Play a failure instead of the app's answer; only `trickle` asks the app."""
     match failure:
         case int(status):
-            answer = JSONResponse(
-                {"detail": f"this service was told to fail with {status}"}, status
-            )
+            answer = JSONResponse({"detail": f"this service was told to fail with {status}"}, status)
             await answer(exchange.scope, exchange.receive, exchange.send)
         case "html":
             await HTMLResponse(ERROR_PAGE)(exchange.scope, exchange.receive, exchange.send)
@@ -63,9 +61,7 @@ async def _trickle(exchange: Exchange, app: ASGIApp) -> None:
     await exchange.send(head)
     for place in range(len(body)):
         await asyncio.sleep(TRICKLE_SECONDS)
-        await exchange.send(
-            {"type": "http.response.body", "body": body[place : place + 1], "more_body": True}
-        )
+        await exchange.send({"type": "http.response.body", "body": body[place : place + 1], "more_body": True})
     await exchange.send({"type": "http.response.body", "body": b""})
 
 

@@ -79,10 +79,7 @@ def test_every_public_name_has_a_docstring():
 
 def test_modules_stay_small():
     """A module is read in one sitting."""
-    lengths = {
-        where(path): len(path.read_text().splitlines())
-        for path in python_files("gateway", "services")
-    }
+    lengths = {where(path): len(path.read_text().splitlines()) for path in python_files("gateway", "services")}
 
     assert {place: n for place, n in lengths.items() if n > MODULE_LINES} == {}
 
@@ -140,9 +137,7 @@ def test_locks_are_up_to_date(lock, extra):
     unmet = [
         text
         for text, requirement in ((text, Requirement(text)) for text in asked)
-        if not requirement.specifier.contains(
-            locked.get(canonicalize_name(requirement.name), "0"), prereleases=True
-        )
+        if not requirement.specifier.contains(locked.get(canonicalize_name(requirement.name), "0"), prereleases=True)
         or canonicalize_name(requirement.name) not in locked
     ]
 

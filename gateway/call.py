@@ -1,0 +1,100 @@
+"""The page that everything else is about.
+
+A **call** goes to a **caller** and comes back as a **reply**. A **layer** wraps a caller and gives a caller. Sending to the wire is
+a caller, and so is a retry, a cache, a timeout around it: they compose because they are all the same thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from gateway.errors import CallError
+    from gateway.telemetry import Span
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+"""Header fields as (name in lower case, value), in order, repeated names allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a step takes for a good reply."""
+
+    accept: frozenset[int] | None = None
+    """Statuses whose body is the step's value; None: any 2xx."""
+
+    handled: frozenset[int] = frozenset()
+    """Further statuses that are no failure because `on_status` says what they mean; their body is not read."""
+
+    def takes(self, status: int) -> bool:
+        """The body of a reply with this status is the step's value."""
+        return status in self.accept if self.accept is not None else 200 <= status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to an upstream, completely decided: nothing in it is left to look up."""
+
+    upstream: str
+    """Name of the upstream, as in the config."""
+
+    method: str
+    target: str
+    """Path and query below the upstream's url, percent-encoded: `/users/42?limit=5`."""
+
+    deadline: float = field(repr=False)
+    """Absolute time of the running event loop, in seconds, after which nobody waits any more."""
+
+    span: Span = field(repr=False)
+    """The span that this call belongs to; layers annotate it, or open their own below it."""
+
+    template: str = ""
+    """The path as written, `/users/{path.user_id}`: a name for spans that has no ids in it."""
+
+    headers: Headers = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+    expects: Expectation = Expectation()
+    timeout: float | None = None
+    """Seconds that one attempt may take; None: as long as the deadline allows."""
+
+    attempt: int = 1
+    """1 for the first send; a retry counts up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, read to its end. Also the outcome of a step that went well."""
+
+    status: int
+    headers: Headers = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+    value: Any = field(default=None, repr=False)
+    """The decoded body; None where there is none."""
+
+    cache: str | None = None
+    """How the cache took part (`hit`, `miss`, `bypass`); None when there is no cache."""
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header field, by its name in lower case."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The outcome of a step whose call came to nothing."""
+
+    error: CallError
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The outcome of a step that was not to run; not a failure."""
+
+    because: str
+
+
+Outcome: TypeAlias = Reply | Failed | Skipped
+Caller: TypeAlias = Callable[[Call], Awaitable[Reply]]
+Layer: TypeAlias = Callable[[Caller], Caller]

@@ -1,0 +1,111 @@
+"""Everything that can go wrong, drawn as a tree.
+
+    GatewayError
+    ├── ConfigError            the config cannot become plans; carries every finding
+    ├── StartError             the gateway cannot start (a port in use, no config file)
+    └── CallError              a call to an upstream came to nothing
+        ├── Unsent             nothing left the gateway: safe to repeat, whatever the method
+        │   ├── Unrendered         the values at hand do not make a call
+        │   ├── NeedFailed         a step this one needs has failed
+        │   └── Unreachable        refused, no route, no such name
+        ├── TimedOut           it took longer than it may
+        │   ├── AttemptTimeout     one attempt's own limit
+        │   └── CallTimeout        the whole call, its attempts and the waits between them
+        ├── Disconnected       the connection broke after something was sent
+        ├── BadReply           what came back is not HTTP, not the promised format, or too large
+        │   └── TooLarge           more than a reply may weigh
+        └── StatusRefused      a good HTTP reply with a status the step does not accept
+
+Below the step a `CallError` is raised and layers may catch it. At the step's boundary it becomes a value (`call.Failed`).
+Which HTTP status a client gets for which of these is decided in `problem.py` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.call import Reply
+    from gateway.finding import Finding
+
+
+class GatewayError(Exception):
+    """The root: catching it catches all that the gateway raises on purpose."""
+
+
+class ConfigError(GatewayError):
+    """The config cannot become plans. `findings` holds every problem found, not only the first."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__("\n".join(str(finding) for finding in findings))
+        self.findings = tuple(findings)
+
+
+class StartError(GatewayError):
+    """The gateway cannot start; the message says why and what to do about it."""
+
+
+class CallError(GatewayError):
+    """A call to an upstream came to nothing. The message is for logs and traces, never for clients."""
+
+
+class Unsent(CallError):
+    """Nothing left the gateway, so that repeating the call cannot do anything twice."""
+
+
+class Unrendered(Unsent):
+    """A reference had no value, or none that fits where it stands.
+
+    `by_client` says that the value was the client's to give, so that the fault is the request's (a 400), not an upstream's.
+    """
+
+    def __init__(self, message: str, *, by_client: bool = False) -> None:
+        super().__init__(message)
+        self.by_client = by_client
+
+
+class NeedFailed(Unsent):
+    """The step was not sent because a step it needs failed. `cause` is that step's error."""
+
+    def __init__(self, need: str, cause: CallError) -> None:
+        super().__init__(f"needs {need}, which failed: {cause}")
+        self.need = need
+        self.cause = cause
+
+
+class Unreachable(Unsent):
+    """No connection: refused, no route, or a name that does not resolve."""
+
+
+class TimedOut(CallError):
+    """It took longer than it may."""
+
+
+class AttemptTimeout(TimedOut):
+    """One attempt ran into its own limit; another may still be in time."""
+
+
+class CallTimeout(TimedOut):
+    """The deadline of the whole call has passed; there is no time for another attempt."""
+
+
+class Disconnected(CallError):
+    """The connection broke after something was sent: nobody knows whether the upstream acted on it."""
+
+
+class BadReply(CallError):
+    """What came back is not HTTP, or is not in the format that the step expects."""
+
+
+class TooLarge(BadReply):
+    """The reply is larger than a reply may be."""
+
+
+class StatusRefused(CallError):
+    """The upstream answered properly, with a status that the step does not accept."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(f"status {reply.status}")
+        self.reply = reply

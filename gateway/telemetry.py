@@ -1,0 +1,128 @@
+"""What a request leaves behind: one record, read by everybody.
+
+A `Trace` is the record of one request, its `Span`s what happened when. Spans on their way to a viewer, the `Server-Timing` header
+and the waterfall in the terminal are all prints of this one record, so they cannot disagree. Nothing here knows OpenTelemetry's SDK:
+`export.py` turns a finished record into its spans.
+
+Every span and attribute name is declared here, by OpenTelemetry's semantic conventions 1.44.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+# -- names: OpenTelemetry's --------------------------------------------------------------------------------------------
+HTTP_METHOD = "http.request.method"
+HTTP_RESEND_COUNT = "http.request.resend_count"
+HTTP_ROUTE = "http.route"
+HTTP_STATUS = "http.response.status_code"
+ERROR_TYPE = "error.type"
+URL_PATH = "url.path"
+URL_SCHEME = "url.scheme"
+URL_FULL = "url.full"
+URL_TEMPLATE = "url.template"
+SERVER_ADDRESS = "server.address"
+SERVER_PORT = "server.port"
+CLIENT_ADDRESS = "client.address"
+USER_AGENT = "user_agent.original"
+PROTOCOL_VERSION = "network.protocol.version"
+
+# -- names: our own ----------------------------------------------------------------------------------------------------
+STEP_NAME = "gateway.step.name"
+STEP_OUTCOME = "gateway.step.outcome"
+STEP_REASON = "gateway.step.reason"
+STEP_OPTIONAL = "gateway.step.optional"
+UPSTREAM_NAME = "gateway.upstream.name"
+CACHE_STATUS = "gateway.cache.status"
+CACHE_TTL = "gateway.cache.ttl"
+RETRY_DELAY = "gateway.retry.delay"
+ANSWER_COMPLETE = "gateway.answer.complete"
+PLAN_STEPS = "gateway.plan.steps"
+CONFIG_REVISION = "gateway.config.revision"
+
+SHAPE_SPAN = "shape"
+
+Kind: TypeAlias = Literal["server", "client", "internal"]
+Attribute: TypeAlias = str | bool | int | float
+
+
+@dataclass(slots=True, eq=False)
+class Span:
+    """One thing that took time. Times are nanoseconds since the epoch, taken from the monotonic clock."""
+
+    trace: Trace = field(repr=False)
+    name: str
+    kind: Kind
+    id: int
+    parent: int | None
+    """Id of the span above; None at the root of a trace that began here."""
+
+    start: int
+    end: int | None = None
+    attributes: dict[str, Attribute] = field(default_factory=dict)
+    error: bool = False
+    """The span itself failed. A failure that was retried or absorbed does not mark the spans above it."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, or has taken so far."""
+        return ((self.end or self.trace.now()) - self.start) / 1e9
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C `traceparent` header that names this span as the parent of what follows."""
+        return f"00-{self.trace.id:032x}-{self.id:016x}-{'01' if self.trace.sampled else '00'}"
+
+    def fail(self, error_type: str) -> None:
+        """Mark the span as failed; the type is a status code or an exception's full class name."""
+        self.error = True
+        self.attributes[ERROR_TYPE] = error_type
+
+    @contextmanager
+    def child(self, name: str, kind: Kind = "internal") -> Iterator[Span]:
+        """A span below this one, ended when the block is left, however it is left."""
+        span = self.trace.span(name, kind, self.id)
+        try:
+            yield span
+        finally:
+            span.end = self.trace.now()
+
+
+@dataclass(slots=True, eq=False)
+class Trace:
+    """The record of one request: an identity and the spans so far, in the order they began."""
+
+    id: int
+    sampled: bool
+    next_id: Callable[[], int] = field(repr=False)
+    """Gives ids to spans; injected, so that a test can say what they are."""
+
+    remote_parent: int | None = None
+    tracestate: str = ""
+    spans: list[Span] = field(default_factory=list, repr=False)
+    epoch: int = field(default_factory=lambda: time.time_ns() - time.monotonic_ns(), repr=False)
+    """What to add to the monotonic clock, so that a clock set back never makes a negative duration."""
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch, never running backwards within a trace."""
+        return self.epoch + time.monotonic_ns()
+
+    def span(self, name: str, kind: Kind, parent: int | None) -> Span:
+        """Begin a span; whoever begins it ends it."""
+        span = Span(self, name, kind, self.next_id(), parent, start=self.now())
+        self.spans.append(span)
+        return span
+
+    @property
+    def root(self) -> Span:
+        """The span of the request itself."""
+        return self.spans[0]
+
+
+def error_type(error: BaseException) -> str:
+    """The full class name, as `error.type` wants it."""
+    return f"{type(error).__module__}.{type(error).__qualname__}"

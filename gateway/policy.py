@@ -1,0 +1,89 @@
+"""The parameters of layers, default and bounds beside each field; the field's docstring is its manual.
+
+A policy is written in the config as it stands here (`retry: {attempts: 3}`) and is what the layer gets: there is nothing to compile.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h|d)")
+_SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_SIZE = re.compile(r"([0-9]+)(B|KiB|MiB|GiB)")
+
+
+def _seconds(written: Any) -> Any:
+    match = _DURATION.fullmatch(written) if isinstance(written, str) else None
+    if not match:
+        raise PydanticCustomError("duration", "not a duration; write a number with its unit, such as 500ms, 2s or 5m")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _bytes(written: Any) -> Any:
+    match = _SIZE.fullmatch(written) if isinstance(written, str) else None
+    if not match:
+        raise PydanticCustomError("size", "not a size; write a whole number with its unit, such as 64KiB or 10MiB")
+    return int(match[1]) * _SIZES[match[2]]
+
+
+Duration: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(gt=0, le=86400.0),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["500ms", "2s", "5m"]}),
+]
+"""Seconds, written with a unit: `500ms`, `2s`, `5m`, `1h`."""
+
+Size: TypeAlias = Annotated[
+    int,
+    BeforeValidator(_bytes),
+    Field(gt=0),
+    WithJsonSchema({"type": "string", "pattern": f"^{_SIZE.pattern}$", "examples": ["64KiB", "10MiB"]}),
+]
+"""Bytes, written with a unit: `64KiB`, `10MiB`."""
+
+
+def show_duration(seconds: float) -> str:
+    """Seconds in the largest unit that shows them exactly: 0.5 → `500ms`, 300 → `5m`."""
+    for unit in ("d", "h", "m", "s", "ms"):
+        amount = round(seconds / _UNITS[unit], 6)
+        if amount >= 1 and amount == int(amount):
+            return f"{int(amount)}{unit}"
+    return f"{seconds * 1e6:g}us"
+
+
+class Policy(BaseModel):
+    """What all policies share: frozen, and a key that is not known is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class RetryPolicy(Policy):
+    """Send again what failed in passing. Harm it can do: it is new load on an upstream that is already in trouble."""
+
+    attempts: int = Field(2, ge=1, le=10)
+    """Sends in all, the first included."""
+
+    backoff: Duration = 0.025
+    """Longest wait before the second attempt; it doubles with each further one. The wait is drawn evenly from 0 up to it."""
+
+    max_backoff: Duration = 0.25
+    """No wait is drawn from more than this."""
+
+    def __str__(self) -> str:
+        return f"retry {self.attempts}"
+
+
+class CachePolicy(Policy):
+    """Keep good replies. Harm it can do: an answer that is up to `ttl` old."""
+
+    ttl: Duration
+    """How long a reply is served without asking again."""
+
+    def __str__(self) -> str:
+        return f"cache {show_duration(self.ttl)}"

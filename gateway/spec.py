@@ -1,0 +1,215 @@
+"""What may be written in a config. Frozen, and a key that is not known is refused: a typo is never silently ignored.
+
+Each field's docstring is its manual: it ends up in the JSON Schema that editors read (`gateway schema`) and in `docs/reference`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from gateway.policy import CachePolicy, Duration, RetryPolicy, Size
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+_IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+
+Name: TypeAlias = Annotated[str, Field(pattern=_IDENTIFIER, max_length=64)]
+HeaderName: TypeAlias = Annotated[str, Field(pattern=_HEADER_NAME, max_length=128)]
+Status: TypeAlias = Annotated[int, Field(ge=100, le=599)]
+
+
+def _false_is_none(value: Any) -> Any:
+    return None if value is False else value
+
+
+def _or_off(kind: Any) -> Any:
+    """A validator for a field that `false` turns off."""
+    return BeforeValidator(_false_is_none, json_schema_input_type=kind | Literal[False] | None)
+
+
+class Spec(BaseModel):
+    """What all parts of a config share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ForwardSpec(Spec):
+    """What of the client's request goes along. Everything else stays here: default deny."""
+
+    headers: tuple[HeaderName, ...] = ()
+    """Names of client headers to pass on."""
+
+    query: tuple[str, ...] = ()
+    """Names of client query parameters to pass on."""
+
+
+class UpstreamSpec(Spec):
+    """A remote HTTP service that steps call."""
+
+    url: str = Field(repr=False)
+    """Where it is: `http://127.0.0.1:9101`, with a path in front of every step's own if there is one."""
+
+    timeout: Duration | None = None
+    """Limit of one attempt. Without it an attempt may take as long as the endpoint."""
+
+    max_reply: Size = 10 * 1024**2
+    """A larger reply is a failure."""
+
+    headers: dict[HeaderName, str] = Field(default={}, repr=False)
+    """Headers sent with every call, such as an API key: `{X-Api-Key: "${API_KEY}"}`."""
+
+    forward: ForwardSpec = ForwardSpec()
+    """What of the client's request goes along with every call."""
+
+    retry: RetryPolicy | None = None
+    """Send again what failed in passing. Off unless written."""
+
+    cache: CachePolicy | None = None
+    """Keep good replies. Off unless written."""
+
+
+class InputSpec(Spec):
+    """An input that needs a type, a bound or a default. The words are those of JSON Schema."""
+
+    in_: Literal["path", "query", "header"] = Field(alias="in")
+    """Where the client gives it."""
+
+    type: Literal["string", "integer", "number", "boolean", "array"] = "string"
+    """`array` collects a repeated query parameter, or one with commas, into a list of strings."""
+
+    description: str | None = None
+    """For the OpenAPI document."""
+
+    required: bool = False
+    """Its absence is a 422. Path inputs are always required."""
+
+    default: Any = None
+    """Its value when the client does not give it."""
+
+    enum: tuple[str | int | float, ...] | None = None
+    """The only values allowed."""
+
+    minimum: float | None = None
+    """Smallest number allowed."""
+
+    maximum: float | None = None
+    """Largest number allowed."""
+
+    min_length: int | None = Field(None, ge=0, alias="minLength")
+    """Fewest characters, or values of an array."""
+
+    max_length: int | None = Field(None, ge=0, alias="maxLength")
+    """Most characters, or values of an array."""
+
+    pattern: str | None = None
+    """A regular expression the whole text must match; matched in linear time."""
+
+
+class StepSpec(Spec):
+    """One unit of an endpoint's work: one call. It waits for the steps that it names, and for nothing else."""
+
+    get: str | None = None
+    """`UPSTREAM /path/{reference}?name={reference}`. One of get, post, put, patch and delete must be written."""
+    post: str | None = None
+    put: str | None = None
+    patch: str | None = None
+    delete: str | None = None
+
+    query: dict[str, Any] = Field(default={}, repr=False)
+    """Query parameters to send. One whose value is absent is left out; a list of templates repeats it."""
+
+    headers: dict[HeaderName, str] = Field(default={}, repr=False)
+    """Headers to send. One whose value is absent is left out."""
+
+    body: Any = Field(default=None, repr=False)
+    """JSON to send: any structure, with references in its strings."""
+
+    forward: ForwardSpec = ForwardSpec()
+    """What of the client's request goes along, besides what the upstream's `forward` names."""
+
+    select: str | None = None
+    """An expression over the reply's own body: what it gives is the step's value."""
+
+    accept: tuple[Status, ...] | None = None
+    """Statuses that are good. Any 2xx unless written."""
+
+    on_status: dict[Status, Any] = {}
+    """A status and what it means: a value with references, or the word `skip`."""
+
+    needs: tuple[Name, ...] = ()
+    """Steps to wait for although nothing of theirs is used."""
+
+    when: str | None = None
+    """An expression; the step is skipped unless it holds."""
+
+    optional: bool = False
+    """May fail without failing the endpoint."""
+
+    fallback: Any = None
+    """The value used when the step fails or is skipped, with references in its strings."""
+
+    timeout: Duration | None = None
+    """Limit of one attempt, in place of the upstream's."""
+
+    retry: Annotated[RetryPolicy | None, _or_off(RetryPolicy)] = None
+    """In place of the upstream's; fields not written keep the upstream's. `false` turns it off."""
+
+    cache: Annotated[CachePolicy | None, _or_off(CachePolicy)] = None
+    """In place of the upstream's. `false` turns it off."""
+
+
+class EndpointSpec(Spec):
+    """What clients call, and what it takes to answer."""
+
+    path: str
+    """`/v1/home/{user_id}`: each name in braces is one segment, and a value `path.user_id`."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    """The client's method. Of a POST, PUT or PATCH the JSON body is the value `body`."""
+
+    summary: str | None = None
+    """A line for the OpenAPI document."""
+
+    timeout: Duration = 2.0
+    """Deadline of the whole answer."""
+
+    inputs: dict[str, InputSpec] = {}
+    """Inputs that need a type, a bound or a default. What is not declared is a string."""
+
+    steps: dict[Name, StepSpec] = Field(min_length=1)
+    """The calls, by name. All that need nothing of each other run at once."""
+
+    response: Any = None
+    """A template of expressions for the answer. Without it: every step's value by its name, in the order written."""
+
+
+class AnswerSpec(Spec):
+    """What an answer says about itself."""
+
+    errors: Annotated[Name | None, _or_off(Name)] = "errors"
+    """Name of the member that lists failed optional steps; `false` leaves it out."""
+
+    server_timing: bool = True
+    """Send `Server-Timing`. It tells clients how long each step took."""
+
+
+class GatewaySpec(Spec):
+    """A whole config."""
+
+    version: Literal[1]
+    """The version of this language."""
+
+    upstreams: dict[Name, UpstreamSpec] = {}
+    """The services that steps call, by name."""
+
+    endpoints: tuple[EndpointSpec, ...] = Field(min_length=1)
+    """What clients call."""
+
+    answer: AnswerSpec = AnswerSpec()
+    """What an answer says about itself."""
+
+    cache_size: Size = 64 * 1024**2
+    """Bytes that cached replies may take in memory, in each worker."""

@@ -1,0 +1,142 @@
+"""Spec → plans: names resolved, references checked, steps ordered by what they name. Every problem is reported, not only the first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
+
+from gateway.compile.report import RESERVED, Names, Reading, Report
+from gateway.compile.steps import Surroundings, compile_step
+from gateway.compile.upstreams import compile_upstream
+from gateway.errors import ConfigError
+from gateway.finding import Path, at
+from gateway.inputs import Input, Where, make_input
+from gateway.load import Loaded
+from gateway.plan import Plan, Step
+from gateway.reference import did_you_mean
+from gateway.shape import Shape
+from gateway.spec import EndpointSpec, GatewaySpec
+
+OWN_PATHS = ("/livez", "/readyz", "/docs", "/openapi.json")
+"""Paths that the gateway answers itself."""
+
+_PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_SEGMENT = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}|[A-Za-z0-9._~!$&'()*+,;=:@-]+")
+_HAS_BODY = ("POST", "PUT", "PATCH")
+
+
+def compile_plans(loaded: Loaded) -> tuple[Plan, ...]:
+    """The plans of a config, in the order written. Raises `ConfigError` with every finding of loading and compiling."""
+    report = Report(loaded.source, list(loaded.findings))
+    plans = tuple(_endpoints(loaded.spec, loaded, report)) if loaded.spec else ()
+    if report.findings:
+        raise ConfigError(sorted(set(report.findings)))
+    return plans
+
+
+def _endpoints(spec: GatewaySpec, loaded: Loaded, report: Report) -> Iterator[Plan]:
+    upstreams = {name: compile_upstream(name, upstream, report) for name, upstream in spec.upstreams.items()}
+    written = tuple(at(loaded.source.tree, ("upstreams",)) or ())
+    seen: dict[tuple[str, str], int] = {}
+    for index, endpoint in zip(loaded.endpoints, spec.endpoints, strict=True):
+        path: Path = ("endpoints", index)
+        _check_path(endpoint, path, seen, report)
+        names = _names(endpoint, path, report)
+        among = Surroundings(report, names, upstreams, spec.upstreams, written)
+        yield _plan(endpoint, path, among, spec.answer.errors)
+
+
+def _plan(spec: EndpointSpec, path: Path, among: Surroundings, errors: str | None) -> Plan:
+    steps: list[Step] = []
+    for name, step_spec in spec.steps.items():
+        if name in RESERVED:
+            among.report.add((*path, "steps", name), f"{name!r} is a reserved word; name the step otherwise", at_key=True)
+        step = compile_step(name, step_spec, (*path, "steps", name), among)
+        if step:
+            steps.append(step)
+    _check_cycles(steps, path, among.report)
+    shape = _shape(spec, path, among, errors)
+    return Plan(
+        method=spec.method,
+        path=spec.path,
+        timeout=spec.timeout,
+        steps=tuple(steps),
+        shape=shape,
+        inputs=tuple(_inputs(spec, path, among)),
+        summary=spec.summary,
+        reads_body=spec.method in _HAS_BODY,
+    )
+
+
+def _shape(spec: EndpointSpec, path: Path, among: Surroundings, errors: str | None) -> Shape:
+    if "response" not in spec.model_fields_set:
+        members: Iterable[str] = spec.steps
+        response = None
+    else:
+        members = spec.response if isinstance(spec.response, dict) else ()
+        response = Reading(among.report, among.names).answer(spec.response, (*path, "response"))
+    if errors and errors in members:
+        place = (*path, "response" if response else "steps", errors)
+        among.report.add(place, f"{errors!r} is where failed steps are listed; rename it, or set answer.errors", at_key=True)
+    return Shape(tuple(spec.steps), response, errors)
+
+
+def _names(spec: EndpointSpec, path: Path, report: Report) -> Names:
+    steps = at(report.source.tree, (*path, "steps"))
+    written = tuple(steps) if isinstance(steps, dict) else tuple(spec.steps)
+    return Names(tuple(dict.fromkeys(_PARAMETER.findall(spec.path))), written, spec.method in _HAS_BODY)
+
+
+def _check_path(spec: EndpointSpec, path: Path, seen: dict[tuple[str, str], int], report: Report) -> None:
+    place = (*path, "path")
+    segments = spec.path.split("/")[1:]
+    parameters = _PARAMETER.findall(spec.path)
+    if not spec.path.startswith("/"):
+        report.add(place, "a path begins with '/'")
+    elif spec.path != "/" and not all(_SEGMENT.fullmatch(segment) for segment in segments):
+        report.add(place, "each segment of a path is plain text or one {name}")
+    elif {".", ".."} & set(segments):
+        report.add(place, "a path has no dot segments")
+    elif spec.path.startswith(OWN_PATHS):
+        report.add(place, f"the gateway answers {', '.join(OWN_PATHS)} itself")
+    for name in {name for name in parameters if parameters.count(name) > 1}:
+        report.add(place, f"{{{name}}} stands twice in it")
+    # Two paths that differ only in the names of their parameters match the same requests.
+    key = (spec.method, _PARAMETER.sub("{}", spec.path))
+    if key in seen:
+        report.add(place, f"endpoints[{seen[key]}] answers {spec.method} {spec.path} already")
+    seen.setdefault(key, int(path[1]))
+
+
+def _inputs(spec: EndpointSpec, path: Path, among: Surroundings) -> Iterator[Input]:
+    """Every input: those of the path, those declared, and those that a reference names without a declaration, which are strings."""
+    inputs: dict[tuple[Where, str], Input] = {("path", name): make_input(name, "path", {}) for name in among.names.path}
+    inputs |= {(where, name): make_input(name, where, {}) for where, name in among.names.reads}
+    for name, words in spec.inputs.items():
+        place = (*path, "inputs", name)
+        if words.in_ == "path" and name not in among.names.path:
+            among.report.add(place, f"the endpoint's path has no {{{name}}}{did_you_mean(name, among.names.path)}", at_key=True)
+        try:
+            key = name.lower() if words.in_ == "header" else name
+            inputs[words.in_, key] = make_input(key, words.in_, words.model_dump(by_alias=True, exclude_none=True))
+        except ValueError as error:
+            among.report.add(place, str(error), at_key=True)
+    yield from inputs.values()
+
+
+def _check_cycles(steps: Iterable[Step], path: Path, report: Report) -> None:
+    """Report every cycle: one is found, its last edge cut, and the next one looked for."""
+    needs = {step.name: set(step.needs) for step in steps}
+    while True:
+        try:
+            TopologicalSorter(needs).prepare()
+        except CycleError as error:
+            # Each name in the list is needed by the next one.
+            cycle: list[str] = error.args[1]
+            first = min(range(len(cycle) - 1), key=lambda index: list(needs).index(cycle[index]))
+            ring = list(reversed([*cycle[first:-1], *cycle[: first + 1]]))
+            report.add((*path, "steps", ring[0]), f"a cycle: {' needs '.join(ring)}; none of them can run first", at_key=True)
+            needs[cycle[1]].discard(cycle[0])
+        else:
+            return

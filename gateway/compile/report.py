@@ -1,0 +1,138 @@
+"""The list of what is wrong, and readers that add to it instead of raising."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from gateway.finding import Finding, Path, Source
+from gateway.inputs import Where
+from gateway.reference import (
+    BadExpression,
+    Expression,
+    Structure,
+    Template,
+    did_you_mean,
+    parse_expression,
+    parse_structure,
+    parse_template,
+)
+
+Parsed = TypeVar("Parsed", bound=Template | Expression)
+
+REQUEST = ("path", "query", "headers", "body")
+"""What a reference can read of the client's request."""
+
+RESERVED = (*REQUEST, "auth", "item", "steps")
+"""Names that no step may have."""
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything found wrong so far."""
+
+    source: Source
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, path: Path, message: str, *, at_key: bool = False) -> None:
+        """Add a finding at this path."""
+        self.findings.append(self.source.finding(path, message, at_key=at_key))
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a reference may name in one endpoint."""
+
+    path: tuple[str, ...]
+    """Parameters of the endpoint's path."""
+
+    steps: tuple[str, ...]
+    """Steps as written, those with mistakes in them included."""
+
+    has_body: bool
+    """The endpoint's method comes with a body."""
+
+    reads: dict[tuple[Where, str], None] = field(default_factory=dict)
+    """What references have named of the client's request so far: the endpoint's inputs, declared or not."""
+
+    def complaint(self, name: tuple[str, ...]) -> str | None:
+        """Why this name cannot be read, None when it can."""
+        head, second = name[0], name[1] if len(name) > 1 else None
+        if head in ("auth", "item"):
+            return f"{head!r} is not available here"
+        if head == "body" and not self.has_body:
+            return "there is no body: the endpoint's method has none"
+        if head in ("query", "headers") and second is None:
+            return f"{head!r} names all of them at once; name one, as in {head}.NAME (nothing is passed on that is not named)"
+        if head == "path" and second is not None and second not in self.path:
+            return f"the endpoint's path has no {{{second}}}{did_you_mean(second, self.path)}"
+        if head == "steps":
+            return self._complaint_about_reply(name)
+        if head not in REQUEST and head not in self.steps:
+            return f"unknown name {head!r}{did_you_mean(head, (*self.steps, *REQUEST, 'steps'))}"
+        return None
+
+    def _complaint_about_reply(self, name: tuple[str, ...]) -> str | None:
+        if len(name) < 3 or name[2] not in ("status", "headers"):
+            return "write steps.NAME.status or steps.NAME.headers.FIELD"
+        if name[1] not in self.steps:
+            return f"unknown step {name[1]!r}{did_you_mean(name[1], self.steps)}"
+        return None
+
+
+@dataclass(slots=True)
+class Reading:
+    """Reads the expressions of one step or one answer, and remembers which steps they name."""
+
+    report: Report
+    names: Names
+    needs: dict[str, None] = field(default_factory=dict)
+    """Steps named so far, in the order of their first mention."""
+
+    def template(self, text: str, path: Path) -> Template | None:
+        """Text with references; None when it has been reported."""
+        return self._checked(parse_template, text, path)
+
+    def expression(self, text: str, path: Path) -> Expression | None:
+        """An expression over the values at hand; None when it has been reported."""
+        return self._checked(parse_expression, text, path)
+
+    def structure(self, data: Any, path: Path) -> Structure:
+        """JSON with templates in its strings."""
+        return parse_structure(data, self.template, path)
+
+    def answer(self, data: Any, path: Path) -> Structure:
+        """JSON in which every string is an expression."""
+        return parse_structure(data, self.expression, path)
+
+    def own(self, text: str, path: Path) -> Expression | None:
+        """An expression over a reply's own body, which may have any names."""
+        try:
+            return parse_expression(text)
+        except BadExpression as error:
+            self.report.add(path, str(error))
+            return None
+
+    def _checked(self, parse: Callable[[str], Parsed], text: str, path: Path) -> Parsed | None:
+        try:
+            parsed = parse(text)
+        except BadExpression as error:
+            self.report.add(path, str(error))
+            return None
+        for expression in parsed.expressions if isinstance(parsed, Template) else (parsed,):
+            for name in expression.names:
+                self._check(name, path)
+        return parsed
+
+    def _check(self, name: tuple[str, ...], path: Path) -> None:
+        if complaint := self.names.complaint(name):
+            self.report.add(path, complaint)
+        elif name[0] == "steps":
+            self.needs.setdefault(name[1])
+        elif name[0] not in REQUEST:
+            self.needs.setdefault(name[0])
+        elif name[0] == "query":
+            self.names.reads.setdefault(("query", name[1]))
+        elif name[0] == "headers":
+            self.names.reads.setdefault(("header", name[1].lower().replace("_", "-")))

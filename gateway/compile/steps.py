@@ -1,0 +1,195 @@
+"""Steps: what each sends, what it waits for, and the policies it runs under."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+from gateway.compile.report import Names, Reading, Report
+from gateway.compile.upstreams import check_forward, check_headers
+from gateway.finding import Path, at
+from gateway.plan import Policies, Step, Target, Upstream
+from gateway.policy import Policy
+from gateway.reference import BadExpression, Structure, Template, did_you_mean, masked
+from gateway.spec import METHODS, StepSpec, UpstreamSpec
+
+AnyPolicy = TypeVar("AnyPolicy", bound=Policy)
+
+_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\0-]|%[0-9A-Fa-f]{2})*")
+"""What a path may have (RFC 3986, section 3.3), references blanked out."""
+
+_SENDS_BODY = ("post", "put", "patch")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a step is compiled among."""
+
+    report: Report
+    names: Names
+    upstreams: Mapping[str, Upstream]
+    specs: Mapping[str, UpstreamSpec]
+    written: tuple[str, ...]
+    """Names of upstreams as written, those with mistakes in them included."""
+
+
+def compile_step(name: str, spec: StepSpec, path: Path, among: Surroundings) -> Step | None:
+    """One step; None when it cannot be made. What is wrong with it is reported."""
+    reading = Reading(among.report, among.names)
+    method = _method(spec, path, among.report)
+    upstream, target = _target(spec, method, path, reading, among) if method else (None, None)
+    step_parts = _parts(spec, path, reading)
+    _check_sense(spec, method, path, among.report)
+    for need in _needs(spec, path, among):
+        reading.needs.setdefault(need)
+    if not method or not upstream or not target:
+        return None
+    base = among.specs[upstream.name]
+    return Step(
+        name=name,
+        upstream=upstream,
+        method=method.upper(),
+        target=target,
+        needs=tuple(need for need in among.names.steps if need in reading.needs),
+        forward_headers=_unique(*base.forward.headers, *spec.forward.headers, lower=True),
+        forward_query=_unique(*base.forward.query, *spec.forward.query),
+        accept=frozenset(spec.accept) if spec.accept else None,
+        optional=spec.optional,
+        policies=_policies(spec, base, method),
+        **step_parts,
+    )
+
+
+def _method(spec: StepSpec, path: Path, report: Report) -> str | None:
+    written = [method for method in METHODS if getattr(spec, method) is not None]
+    if not written:
+        # A call that was wrong has been taken out and reported before; then there is nothing to add.
+        if not any(at(report.source.tree, (*path, method)) is not None for method in METHODS):
+            report.add(path, f"a step needs one of {', '.join(METHODS)}: UPSTREAM /path", at_key=True)
+        return None
+    for method in written[1:]:
+        report.add((*path, method), f"a step makes one call, and this one has {written[0]!r} too", at_key=True)
+    return written[0]
+
+
+def _target(
+    spec: StepSpec, method: str, path: Path, reading: Reading, among: Surroundings
+) -> tuple[Upstream | None, Target | None]:
+    place, report = (*path, method), among.report
+    if place in report.source.interpolated:
+        report.add(
+            place, "'${…}' is not for a step's target, which plans and traces show; write it in the upstream or under 'query'"
+        )
+        return None, None
+    name, _, text = getattr(spec, method).partition(" ")
+    if name not in among.written:
+        report.add(place, f"unknown upstream {name!r}{did_you_mean(name, among.written)}")
+    text = text.strip()
+    if not text.startswith("/"):
+        report.add(place, "write the upstream's name, a space, and a path that begins with '/'")
+        return among.upstreams.get(name), None
+    return among.upstreams.get(name), _parse_target(text, spec, path, place, reading)
+
+
+def _parse_target(text: str, spec: StepSpec, path: Path, place: Path, reading: Reading) -> Target | None:
+    try:
+        mask = masked(text)
+    except BadExpression as error:
+        reading.report.add(place, str(error))
+        return None
+    end = mask.find("?") if "?" in mask else len(mask)
+    _check_path(mask[:end], place, reading.report)
+    query = [(name, reading.structure(value, place)) for name, value in _parameters(text[end + 1 :], mask[end + 1 :])]
+    query += [(name, reading.structure(value, (*path, "query", name))) for name, value in spec.query.items()]
+    template = reading.template(text[:end], place)
+    return Target(template, tuple(query), text) if template else None
+
+
+def _check_path(mask: str, place: Path, report: Report) -> None:
+    if not _PATH.fullmatch(mask):
+        report.add(place, "the path has a character that must be percent-encoded")
+    elif {".", ".."} & set(mask.split("/")) or "//" in mask:
+        report.add(place, "the path has an empty or a dot segment")
+
+
+def _parameters(text: str, mask: str) -> Iterator[tuple[str, str]]:
+    """`sku={items}&limit=5` as names and values; an `&` or `=` inside a reference is the reference's own."""
+    start = 0
+    for part in mask.split("&") if mask else ():
+        name, equals, _ = part.partition("=")
+        value = text[start + len(name) + len(equals) : start + len(part)]
+        yield unquote(name), value if "{" in value else unquote(value)
+        start += len(part) + 1
+
+
+def _parts(spec: StepSpec, path: Path, reading: Reading) -> dict[str, Any]:
+    """All of a step that has references in it."""
+    report = reading.report
+    check_headers(spec.headers, (*path, "headers"), report)
+    check_forward(spec.forward, (*path, "forward"), report)
+    headers: list[tuple[str, Template]] = []
+    for name, text in spec.headers.items():
+        if template := reading.template(text, (*path, "headers", name)):
+            headers.append((name.lower(), template))
+    return {
+        "headers": tuple(headers),
+        "body": reading.structure(spec.body, (*path, "body")) if spec.body is not None else None,
+        "when": reading.expression(spec.when, (*path, "when")) if spec.when else None,
+        "select": reading.own(spec.select, (*path, "select")) if spec.select else None,
+        "on_status": {status: _meaning(value, (*path, "on_status", status), reading) for status, value in spec.on_status.items()},
+        "fallback": reading.structure(spec.fallback, (*path, "fallback")) if "fallback" in spec.model_fields_set else None,
+    }
+
+
+def _meaning(value: Any, path: Path, reading: Reading) -> Structure | None:
+    """What a status means: None for `skip`."""
+    return None if value == "skip" else reading.structure(value, path)
+
+
+def _needs(spec: StepSpec, path: Path, among: Surroundings) -> Iterator[str]:
+    for index, need in enumerate(spec.needs):
+        if need in among.names.steps:
+            yield need
+        else:
+            among.report.add((*path, "needs", index), f"unknown step {need!r}{did_you_mean(need, among.names.steps)}")
+
+
+def _check_sense(spec: StepSpec, method: str | None, path: Path, report: Report) -> None:
+    """Report what is well written and can have no effect: nobody writes that on purpose."""
+    skips = spec.when is not None or "skip" in spec.on_status.values()
+    if "fallback" in spec.model_fields_set and not spec.optional and not skips:
+        report.add(
+            (*path, "fallback"), "is never used: the step is neither optional nor ever skipped; add 'optional: true'", at_key=True
+        )
+    if spec.body is not None and method and method not in _SENDS_BODY:
+        report.add((*path, "body"), f"a {method.upper()} sends no body", at_key=True)
+    if spec.cache is not None and method and method != "get":
+        report.add((*path, "cache"), f"only the replies to a GET are cached, and this is a {method.upper()}", at_key=True)
+    for status in spec.on_status:
+        if spec.accept and status in spec.accept:
+            report.add(
+                (*path, "on_status", str(status)), f"{status} is under 'accept' too; it can mean one thing only", at_key=True
+            )
+
+
+def _policies(spec: StepSpec, base: UpstreamSpec, method: str) -> Policies:
+    cache = _override(base.cache, spec.cache, written="cache" in spec.model_fields_set)
+    return Policies(
+        timeout=spec.timeout or base.timeout,
+        retry=_override(base.retry, spec.retry, written="retry" in spec.model_fields_set),
+        cache=cache if method == "get" else None,
+    )
+
+
+def _override(base: AnyPolicy | None, own: AnyPolicy | None, *, written: bool) -> AnyPolicy | None:
+    """The step's policy over the upstream's: what it writes wins, what it leaves out stays."""
+    if not written or own is None or base is None:
+        return own if written else base
+    return base.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+
+
+def _unique(*names: str, lower: bool = False) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.lower() if lower else name for name in names))

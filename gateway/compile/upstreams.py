@@ -1,0 +1,65 @@
+"""Upstreams: where they are and what may be sent to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from gateway.compile.report import Report
+from gateway.finding import Path
+from gateway.plan import Upstream
+from gateway.spec import ForwardSpec, UpstreamSpec
+
+_HOP_BY_HOP = ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
+"""Fields about one connection, never passed on (RFC 9110, section 7.6.1)."""
+
+_OURS = ("host", "content-length", "expect", "accept-encoding", "traceparent", "tracestate", "x-request-timeout")
+"""Fields that the gateway itself sets on every call."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def compile_upstream(name: str, spec: UpstreamSpec, report: Report) -> Upstream:
+    """One upstream; what is wrong with it is reported."""
+    path: Path = ("upstreams", name)
+    url, prefix = _split(spec.url, (*path, "url"), report)
+    check_headers(spec.headers, (*path, "headers"), report)
+    check_forward(spec.forward, (*path, "forward"), report)
+    for header, value in spec.headers.items():
+        if _CONTROL.search(value):
+            report.add((*path, "headers", header), "a header's value has no line breaks or other control characters")
+    return Upstream(name, url, prefix, spec.max_reply, {key.lower(): value for key, value in spec.headers.items()})
+
+
+def check_headers(names: Iterable[str], path: Path, report: Report) -> None:
+    """Report fields that are not the config's to set."""
+    for name in names:
+        if name.lower() in _HOP_BY_HOP:
+            report.add((*path, name), f"{name!r} belongs to one connection and cannot be sent on", at_key=True)
+        elif name.lower() in _OURS:
+            report.add((*path, name), f"{name!r} is set by the gateway itself", at_key=True)
+
+
+def check_forward(spec: ForwardSpec, path: Path, report: Report) -> None:
+    """Report fields that cannot be passed on."""
+    for index, name in enumerate(spec.headers):
+        if name.lower() in (*_HOP_BY_HOP, *_OURS):
+            report.add((*path, "headers", index), f"{name!r} is never passed on")
+
+
+def _split(url: str, path: Path, report: Report) -> tuple[str, str]:
+    """Scheme and authority, and the path before every step's own."""
+    try:
+        parts = urlsplit(url)
+        port_is_good = parts.port is None or parts.port > 0
+    except ValueError:
+        report.add(path, "not a URL; write http://HOST:PORT")
+        return "", ""
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_good or _CONTROL.search(url) or " " in url:
+        report.add(path, "not a URL; write http://HOST:PORT or https://HOST")
+    elif parts.username is not None or parts.password is not None:
+        report.add(path, "credentials do not belong in a URL, which is logged in many places; write them under 'headers'")
+    elif parts.query or parts.fragment:
+        report.add(path, "an upstream's url ends with its path; write query parameters in the steps")
+    return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")

@@ -1,0 +1,146 @@
+"""Plans: what runs. A plan is frozen, complete, and prints itself; the print is what `gateway plan` shows and what tests assert."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gateway.policy import show_duration
+
+if TYPE_CHECKING:
+    from gateway.inputs import Input
+    from gateway.policy import CachePolicy, RetryPolicy
+    from gateway.reference import Expression, Structure, Template
+    from gateway.shape import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A service as steps see it: where it is and what goes along with every call."""
+
+    name: str
+    url: str = field(repr=False)
+    """Scheme, host and port: `http://127.0.0.1:9101`."""
+
+    prefix: str
+    """A path before every step's own; empty or `/api`."""
+
+    max_reply: int
+    """Bytes a reply may have."""
+
+    headers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Path and query of a step's call, to be rendered."""
+
+    path: Template
+    query: tuple[tuple[str, Structure], ...] = ()
+    """Parameters of the target's own text first, those under `query` after them."""
+
+    text: str = ""
+    """As written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What the step's stack is built from; None: that layer is not in the stack."""
+
+    timeout: float | None = None
+    """Seconds that one attempt may take."""
+
+    retry: RetryPolicy | None = None
+    cache: CachePolicy | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        if self.cache:
+            yield str(self.cache)
+        if self.retry:
+            yield str(self.retry)
+        if self.timeout:
+            yield f"attempt {show_duration(self.timeout)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One unit of an endpoint's work: when it runs, what it sends, what it takes for an answer, what it means if there is none."""
+
+    name: str
+    upstream: Upstream
+    method: str
+    target: Target
+    needs: tuple[str, ...] = ()
+    """Steps that must have ended before: those it names, and those it was told to wait for."""
+
+    headers: tuple[tuple[str, Template], ...] = field(default=(), repr=False)
+    body: Structure | None = field(default=None, repr=False)
+    forward_headers: tuple[str, ...] = ()
+    forward_query: tuple[str, ...] = ()
+    when: Expression | None = None
+    select: Expression | None = None
+    accept: frozenset[int] | None = None
+    on_status: Mapping[int, Structure | None] = field(default_factory=dict)
+    """What a status means: a value, or None to skip the step."""
+
+    optional: bool = False
+    fallback: Structure | None = None
+    policies: Policies = Policies()
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.upstream.name} {self.target.text}"
+
+    def remarks(self) -> Iterator[str]:
+        """What there is to say about it besides the call itself."""
+        if self.needs:
+            yield f"needs {', '.join(self.needs)}"
+        if self.when:
+            yield f"when {self.when}"
+        if self.optional:
+            yield f"optional, else {show_literal(self.fallback)}" if self.fallback else "optional"
+        elif self.fallback:
+            yield f"else {show_literal(self.fallback)}"
+        yield from self.policies
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An endpoint, compiled."""
+
+    method: str
+    path: str
+    timeout: float
+    """Seconds until the deadline of the whole answer."""
+
+    steps: tuple[Step, ...]
+    """In the order written, which is the order of the answer."""
+
+    shape: Shape
+    inputs: tuple[Input, ...] = ()
+    summary: str | None = None
+    reads_body: bool = False
+    """A step or the answer uses the client's body, or the method is one that has a body."""
+
+    def __str__(self) -> str:
+        """The plan as text: a line for the endpoint, then one for each step."""
+        names = max(len(step.name) for step in self.steps)
+        calls = max(len(str(step)) for step in self.steps)
+        width = 2 + names + 2 + calls + 2
+        head = f"{f'{self.method} {self.path}':{width}}within {show_duration(self.timeout)}"
+        steps = (f"  {step.name:{names}}  {step!s:{calls}}  {' · '.join(step.remarks())}".rstrip() for step in self.steps)
+        return "\n".join((head, *steps))
+
+
+def show_literal(structure: Structure) -> str:
+    """A fallback on one line, as it could be written in the config."""
+    return _show(structure.data)
+
+
+def _show(node: Any) -> str:
+    if isinstance(node, dict):
+        return "{" + ", ".join(f"{name}: {_show(child)}" for name, child in node.items()) + "}"
+    if isinstance(node, list):
+        return "[" + ", ".join(_show(child) for child in node) + "]"
+    return json.dumps(node) if node is None or isinstance(node, bool | int | float) else str(node)

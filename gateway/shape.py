@@ -1,0 +1,73 @@
+"""Outcomes → the answer the client gets. Pure: the same values always give the same bytes, whatever order replies arrived in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from gateway.reference import Expression, Scope, Structure, Unresolved
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the answer looks like."""
+
+    steps: tuple[str, ...]
+    """Names of the steps in the order written: the answer's members when there is no template."""
+
+    response: Structure | None = None
+    """The template of the answer."""
+
+    errors: str | None = "errors"
+    """Name of the member that lists what failed; None leaves it out."""
+
+    def __call__(self, scope: Scope) -> tuple[Any, dict[str, str]]:
+        """The answer, and of the members that could not be made why not. Such a member is null."""
+        if self.response is None:
+            return {name: scope[name] for name in self.steps}, {}
+        missing: dict[str, str] = {}
+        return _fill(self.response.data, scope, "", missing), missing
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer on its way to the client."""
+
+    value: Any
+    errors: tuple[Mapping[str, Any], ...] = ()
+    """One RFC 9457 object for everything that is missing."""
+
+    member: str | None = field(default="errors")
+
+    @property
+    def complete(self) -> bool:
+        """Every step was good or skipped."""
+        return not self.errors
+
+    def encode(self) -> bytes:
+        """JSON as UTF-8. Raises `Unresolved` when a value has no form in JSON, such as half a surrogate pair."""
+        value = self.value
+        if self.errors and self.member and isinstance(value, dict):
+            value = {**value, self.member: self.errors}
+        try:
+            return to_json(value, inf_nan_mode="null")
+        except (PydanticSerializationError, RecursionError, ValueError) as error:
+            raise Unresolved("the answer has a value that JSON has no form for") from error
+
+
+def _fill(node: Any, scope: Scope, member: str, missing: dict[str, str]) -> Any:
+    """The template filled in. One member that does not fit must not cost the others, so that each is filled on its own."""
+    if isinstance(node, dict):
+        return {name: _fill(child, scope, f"{member}.{name}" if member else name, missing) for name, child in node.items()}
+    if isinstance(node, list):
+        return [_fill(child, scope, f"{member}[{index}]", missing) for index, child in enumerate(node)]
+    if not isinstance(node, Expression):
+        return node
+    try:
+        return node(scope)
+    except Unresolved as error:
+        missing[member] = str(error)
+        return None

@@ -1,0 +1,112 @@
+"""Retry: send again what failed in passing.
+
+Below the deadline, which bounds attempts and the waits between them; above an upstream's own stack, so that every attempt is traced,
+counted and limited on its own. Raises what the last attempt raised.
+
+tenacity runs the loop. It is asked only after a first failure (one of its loops costs more than the rest of the stack together: 9 to
+25 µs), and a new one each time, since one shared by concurrent calls mixes up their attempts (jd/tenacity #93).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
+from functools import partial
+from itertools import count
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+
+from gateway import telemetry
+from gateway.call import Call, Caller, Reply
+from gateway.errors import CallError, StatusRefused
+from gateway.policy import RetryPolicy
+from gateway.verdict import Verdict, classify
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Attempts until one is good, all are used up, or the deadline leaves no time for another."""
+
+    policy: RetryPolicy
+    chance: Callable[[], float] = field(default=random.random, repr=False)
+    """Gives numbers from 0 up to 1; injected, so that a test knows them."""
+
+    wall_time: Callable[[], float] = field(default=time.time, repr=False)  # noqa: TID251 - an HTTP date is wall time
+    """Seconds since the epoch, to read `Retry-After` when it is a date."""
+
+    def __call__(self, caller: Caller) -> Caller:
+        """A caller that tries again."""
+        return partial(self._call, caller)
+
+    async def _call(self, caller: Caller, call: Call) -> Reply:
+        try:
+            return await caller(call)
+        except CallError as error:
+            first = error
+        if not self._is_worth_it(call, first):
+            raise first
+
+        numbers = count(1)
+
+        async def attempt() -> Reply:
+            # The first attempt has been made; tenacity is told how it went and takes over from there.
+            number = next(numbers)
+            if number == 1:
+                raise first
+            return await caller(replace(call, attempt=number))
+
+        return await self._loop(call)(attempt)
+
+    def _loop(self, call: Call) -> AsyncRetrying:
+        return AsyncRetrying(
+            sleep=asyncio.sleep,
+            stop=partial(self._is_over, call),
+            wait=self._wait,
+            # Not `retry_if_not_exception_type`: that one retries a cancellation (jd/tenacity #529).
+            retry=retry_if_exception(partial(self._is_worth_it, call)),
+            before_sleep=partial(_note, call),
+            reraise=True,
+        )
+
+    def _is_worth_it(self, call: Call, error: BaseException) -> bool:
+        if not isinstance(error, CallError) or classify(call, error) is not Verdict.RETRYABLE:
+            return False
+        asked = _retry_after(error)
+        # An upstream that asks for a wait we cannot read wants to be left alone.
+        return asked is None or self._seconds(asked) is not None
+
+    def _is_over(self, call: Call, state: RetryCallState) -> bool:
+        """All attempts are used up, or the wait would end after the deadline: better to answer at once."""
+        too_late = asyncio.get_running_loop().time() + state.upcoming_sleep >= call.deadline
+        return too_late or state.attempt_number >= self.policy.attempts
+
+    def _wait(self, state: RetryCallState) -> float:
+        """What the upstream asks for, else a time drawn from a window that doubles (full jitter)."""
+        assert state.outcome is not None
+        asked = _retry_after(state.outcome.exception())
+        if asked is not None and (seconds := self._seconds(asked)) is not None:
+            return seconds
+        window = min(self.policy.max_backoff, self.policy.backoff * 2.0 ** (state.attempt_number - 1))
+        return self.chance() * window
+
+    def _seconds(self, asked: str) -> float | None:
+        """`Retry-After` in seconds, None when it is neither a number nor a date (RFC 9110, section 10.2.3)."""
+        if asked.isascii() and asked.isdigit():
+            return float(asked)
+        try:
+            return max(0.0, parsedate_to_datetime(asked).timestamp() - self.wall_time())
+        except ValueError:
+            return None
+
+
+def _retry_after(error: BaseException | None) -> str | None:
+    return error.reply.header("retry-after") if isinstance(error, StatusRefused) else None
+
+
+def _note(call: Call, state: RetryCallState) -> None:
+    waited = call.span.attributes.get(telemetry.RETRY_DELAY, 0.0)
+    call.span.attributes[telemetry.RETRY_DELAY] = float(waited) + state.upcoming_sleep

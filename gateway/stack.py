@@ -1,0 +1,61 @@
+"""The two stacks, outermost layer first. Every line says what it must be above or below, and why.
+
+A step's layers hold what belongs to the step. An upstream's are built once and shared by all steps that call it: what counts and limits
+a host (a breaker, a bulkhead, hosts to choose from) belongs there. A layer that is not configured is not in the stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+
+from gateway.call import Caller, Layer
+from gateway.layers.cache import Cache, Store
+from gateway.layers.retry import Retry
+from gateway.layers.timeout import Deadline, Timeout
+from gateway.layers.trace import Trace
+from gateway.plan import Step, Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Layers in order, outermost first."""
+
+    layers: tuple[Layer, ...]
+
+    def around(self, caller: Caller) -> Caller:
+        """The caller with all layers around it."""
+        return reduce(lambda inner, layer: layer(inner), reversed(self.layers), caller)
+
+    def __str__(self) -> str:
+        return " → ".join(str(layer) for layer in self.layers)
+
+
+def step_stack(step: Step, store: Store) -> Stack:
+    """What stands between a step and its upstream. The step's own span is opened by `execute`: a skipped step has one too."""
+    return Stack(tuple(_of_step(step, store)))
+
+
+def upstream_stack(upstream: Upstream) -> Stack:
+    """What every attempt at this upstream goes through, whichever step makes it."""
+    return Stack(tuple(_of_upstream(upstream)))
+
+
+def _of_step(step: Step, store: Store) -> Iterator[Layer]:
+    policies = step.policies
+    # Above everything that costs: a hit has no deadline to miss and no attempt to make.
+    if policies.cache:
+        yield Cache(policies.cache, store)
+    # Above retry: bounds the attempts and the waits between them. Below cache: a hit needs no timer.
+    yield Deadline()
+    # Above the upstream's stack: every attempt is traced and limited on its own, and counted by whatever will count there.
+    if policies.retry and policies.retry.attempts > 1:
+        yield Retry(policies.retry)
+
+
+def _of_upstream(upstream: Upstream) -> Iterator[Layer]:
+    # Above all that one attempt waits for, so that the span covers it. Below retry: a span per attempt.
+    yield Trace(upstream)
+    # Innermost: bounds one send, body included. Below trace, which records it as this attempt's failure.
+    yield Timeout()

@@ -1,0 +1,156 @@
+"""Run a plan: every step as soon as what it needs is there, all others at once; outcomes, not exceptions, between them.
+
+1  a task per step; it waits for the tasks of the steps it needs, and for nothing else
+2  a step whose need came to nothing does not run: it is skipped, or has failed, as its need
+3  `when` decides whether it runs; the call is rendered and sent through the step's stack
+4  the reply is given its meaning: `on_status`, then `select`
+5  what failed or was skipped gets its fallback; a required step that failed ends the run
+6  however the run ends, no task outlives it
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gateway import telemetry
+from gateway.call import Caller, Failed, Outcome, Reply, Skipped
+from gateway.errors import BadReply, CallError, NeedFailed
+from gateway.plan import Plan, Step
+from gateway.reference import Fields, Unresolved
+from gateway.render import render_call
+from gateway.telemetry import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What running a plan came to."""
+
+    outcomes: Mapping[str, Outcome]
+    """By step, as far as they got."""
+
+    scope: Mapping[str, Any] = field(repr=False)
+    """The request's values and every step's."""
+
+    spans: Mapping[str, Span] = field(repr=False)
+    """The span of each step that began."""
+
+    broken: str | None = None
+    """The required step that failed, and so ended the run."""
+
+
+class _Broken(Exception):
+    """A required step has failed; nothing else matters any more."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(step)
+        self.step = step
+
+
+@dataclass(slots=True)
+class _RunState:
+    """One run in progress."""
+
+    plan: Plan
+    callers: Mapping[str, Caller]
+    deadline: float
+    span: Span
+    scope: dict[str, Any]
+    steps: dict[str, Step] = field(default_factory=dict)
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    spans: dict[str, Span] = field(default_factory=dict)
+
+    async def step(self, step: Step) -> None:
+        for need in step.needs:  # 1
+            await self.tasks[need]
+        with self.span.child(f"step {step.name}") as span:
+            self.spans[step.name] = span
+            span.attributes |= {
+                telemetry.STEP_NAME: step.name,
+                telemetry.STEP_OPTIONAL: step.optional,
+                telemetry.UPSTREAM_NAME: step.upstream.name,
+            }
+            outcome = self._blocked(step) or await self._outcome(step, span)
+            self._conclude(step, span, outcome)
+        if isinstance(outcome, Failed) and not step.optional:
+            raise _Broken(step.name)
+
+    def _blocked(self, step: Step) -> Outcome | None:
+        """How the step ends when one it needs came to nothing and has no fallback."""  # 2
+        for need in step.needs:
+            outcome = self.outcomes[need]
+            if self.steps[need].fallback is not None:
+                continue
+            if isinstance(outcome, Failed):
+                return Failed(NeedFailed(need, outcome.error))
+            if isinstance(outcome, Skipped):
+                return Skipped(f"needs {need}, which was skipped")
+        return None
+
+    async def _outcome(self, step: Step, span: Span) -> Outcome:
+        try:
+            if step.when and not _holds(step.when(self.scope)):  # 3
+                return Skipped(f"not {step.when}")
+            call = render_call(step, self.scope, self.deadline, span)
+            reply = await self.callers[step.name](call)
+            return self._meaning(step, reply)  # 4
+        except CallError as error:
+            return Failed(error)
+        except Unresolved as error:
+            return Failed(BadReply(str(error)))
+
+    def _meaning(self, step: Step, reply: Reply) -> Outcome:
+        if reply.status in step.on_status:
+            meaning = step.on_status[reply.status]
+            return replace(reply, value=meaning(self.scope)) if meaning else Skipped(f"status {reply.status}")
+        return replace(reply, value=step.select(reply.value)) if step.select else reply
+
+    def _conclude(self, step: Step, span: Span, outcome: Outcome) -> None:
+        self.outcomes[step.name] = outcome
+        if isinstance(outcome, Reply):
+            value, word = outcome.value, "ok"
+            self.scope["steps"][step.name] = {"status": outcome.status, "headers": Fields(outcome.headers)}
+        else:
+            value, word = self._fallback(step, outcome)  # 5
+            span.attributes[telemetry.STEP_REASON] = outcome.because if isinstance(outcome, Skipped) else str(outcome.error)
+        self.scope[step.name] = value
+        span.attributes[telemetry.STEP_OUTCOME] = word
+        if word == "failed" and isinstance(outcome, Failed):
+            span.fail(telemetry.error_type(outcome.error))
+
+    def _fallback(self, step: Step, outcome: Failed | Skipped) -> tuple[Any, str]:
+        word = "skipped" if isinstance(outcome, Skipped) else "failed"
+        if step.fallback is None or (word == "failed" and not step.optional):
+            return None, word
+        try:
+            value = step.fallback(self.scope)
+        except Unresolved:
+            return None, word
+        return value, word if word == "skipped" else "fallback"
+
+
+async def run(plan: Plan, callers: Mapping[str, Caller], request: Mapping[str, Any], deadline: float, span: Span) -> Ran:
+    """Run a plan on the values of a request (`path query headers body`) and say how every step ended.
+
+    The deadline is absolute loop time. Cancelling the run cancels every call that is in flight.
+    """
+    state = _RunState(plan, callers, deadline, span, {**request, "steps": {}}, {step.name: step for step in plan.steps})
+    broken = None
+    state.tasks = {step.name: asyncio.create_task(state.step(step)) for step in plan.steps}
+    try:
+        await asyncio.gather(*state.tasks.values())
+    except _Broken as error:
+        broken = error.step
+    finally:  # 6
+        for task in state.tasks.values():
+            task.cancel()
+        await asyncio.gather(*state.tasks.values(), return_exceptions=True)
+    return Ran(state.outcomes, state.scope, state.spans, broken)
+
+
+def _holds(value: Any) -> bool:
+    """As in JMESPath: null, false and what is empty do not hold; 0 does."""
+    return value is not None and value is not False and value not in ("", [], {})

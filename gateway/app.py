@@ -1,0 +1,158 @@
+"""Composition root: config → plans → the FastAPI app. The app's lifespan owns everything that must be closed again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from fastapi import FastAPI, Request
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from gateway import __version__
+from gateway.compile import compile_plans
+from gateway.errors import StartError
+from gateway.export import Tracing
+from gateway.guard import Guard
+from gateway.inbound.endpoint import Endpoint
+from gateway.inbound.response import problem_response
+from gateway.inbound.route import EndpointRoute, by_specificity
+from gateway.load import load_file, load_text
+from gateway.plan import Plan
+from gateway.problem import of_status
+from gateway.stack import step_stack, upstream_stack
+from gateway.store import MemoryStore
+from gateway.upstream import Send, make_client
+
+if TYPE_CHECKING:
+    from gateway.call import Caller
+    from gateway.load import Loaded
+    from gateway.spec import GatewaySpec
+    from gateway.telemetry import Trace
+
+
+@dataclass(slots=True)
+class RunningState:
+    """What exists only while the gateway runs."""
+
+    client: httpx.AsyncClient
+    endpoints: dict[tuple[str, str], Endpoint] = field(default_factory=dict)
+    """By method and path."""
+
+
+class Gateway:
+    """A config, compiled, with the FastAPI app that serves it.
+
+        gateway = Gateway.load("config/gateway.yaml")
+        app = gateway.app          # add your own routes, dependencies, middleware
+
+    `transport` replaces the wire under the shared client, such as an `httpx.MockTransport` in a test; `sinks` are given every finished
+    trace.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        tracing: Tracing | None = None,
+        sinks: Iterable[Callable[[Trace], None]] = (),
+    ) -> None:
+        self.plans: tuple[Plan, ...] = compile_plans(loaded)
+        """Raises `ConfigError` with every finding."""
+        assert loaded.spec is not None  # compile_plans has raised otherwise
+        self.spec: GatewaySpec = loaded.spec
+        self.revision = hashlib.sha256(repr(loaded.source.tree).encode()).hexdigest()[:12]
+        self._transport = transport
+        self._tracing = tracing or Tracing(sinks=sinks)
+        self._running: RunningState | None = None
+        self.app: FastAPI = self._make_app()
+
+    @classmethod
+    def load(cls, file: str | Path, **options: Any) -> Gateway:
+        """The gateway of a config file. Raises `StartError`, `ConfigError`; takes the options of the class."""
+        return cls(load_file(file), **options)
+
+    @classmethod
+    def from_text(cls, text: str, **options: Any) -> Gateway:
+        """The gateway of a config given as text. Raises `ConfigError`."""
+        return cls(load_text(text), **options)
+
+    def _make_app(self) -> FastAPI:
+        app = FastAPIOffline(
+            title="Fanin",
+            version=__version__,
+            redoc_url=None,
+            lifespan=self._lifespan,
+            # One owner of telemetry only, and that is us.
+            telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
+            exception_handlers={HTTPException: _http_problem, Exception: _bug_problem},
+        )
+        app.add_middleware(Guard)
+        app.add_api_route("/livez", self._live, include_in_schema=False)
+        app.add_api_route("/readyz", self._ready, include_in_schema=False)
+        for plan in sorted(self.plans, key=by_specificity):
+            app.router.routes.append(EndpointRoute(plan, self._finder(plan)))
+        return app
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        self._tracing.start()
+        async with make_client(self._transport) as client:
+            self._running = RunningState(client, self._endpoints(client))
+            try:
+                yield
+            finally:
+                self._running = None
+        await self._tracing.stop()
+
+    def _endpoints(self, client: httpx.AsyncClient) -> dict[tuple[str, str], Endpoint]:
+        """Every plan with callers for its steps; what belongs to an upstream is built once."""
+        store = MemoryStore(self.spec.cache_size)
+        hosts: dict[str, Caller] = {}
+        for plan in self.plans:
+            for step in plan.steps:
+                upstream = step.upstream
+                if upstream.name not in hosts:
+                    hosts[upstream.name] = upstream_stack(upstream).around(Send(upstream, client))
+        return {(plan.method, plan.path): self._endpoint(plan, hosts, store) for plan in self.plans}
+
+    def _endpoint(self, plan: Plan, hosts: Mapping[str, Caller], store: MemoryStore) -> Endpoint:
+        callers = {step.name: step_stack(step, store).around(hosts[step.upstream.name]) for step in plan.steps}
+        return Endpoint(plan, callers, self._tracing, self.spec.answer.server_timing, self.revision)
+
+    def _finder(self, plan: Plan) -> Callable[[], Endpoint]:
+        def find() -> Endpoint:
+            if self._running is None:
+                raise StartError("the app's lifespan has not started; serve it, or enter `app.router.lifespan_context(app)`")
+            return self._running.endpoints[plan.method, plan.path]
+
+        return find
+
+    async def _live(self) -> Response:
+        """The process answers."""
+        return JSONResponse({"status": "live"})
+
+    async def _ready(self) -> Response:
+        """The gateway has started, and is not stopping."""
+        if self._running is None:
+            return problem_response(of_status(503, "Service Unavailable", "starting or stopping"))
+        return JSONResponse({"status": "ready"})
+
+
+async def _http_problem(_request: Request, error: Exception) -> Response:
+    """FastAPI's own 404 and 405 as problems, like everything else."""
+    assert isinstance(error, HTTPException)
+    return problem_response(of_status(error.status_code, HTTPStatus(error.status_code).phrase, headers=error.headers))
+
+
+async def _bug_problem(_request: Request, _error: Exception) -> Response:
+    """A bug of ours: the client learns that it is one, the log has the rest."""
+    return problem_response(of_status(500, "Internal Server Error"))

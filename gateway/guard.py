@@ -1,0 +1,93 @@
+"""What is let in at all: a plain ASGI layer in front of everything, for requests that no honest client sends.
+
+uvicorn's parser refuses what is not HTTP. What it lets pass, and two programs could read in two ways, is refused here: encoded slashes
+and dot segments, NUL, bad percent-encoding, several Hosts, too much of anything (RFC 9112, section 11.2; Envoy's edge guide).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+from urllib.parse import unquote_to_bytes
+
+from pydantic_core import to_json
+
+from gateway.problem import Problem, of_status
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LONGEST_TARGET = 8 * 1024
+MOST_HEADERS = 100
+MOST_HEADER_BYTES = 32 * 1024
+
+_PATH = re.compile(rb"(?:[!-~]|%[0-9A-Fa-f]{2})*")
+_FORBIDDEN = re.compile(rb"[#\\<>\"^`{|}]|%(?:2[Ff]|5[Cc]|00)|%(?![0-9A-Fa-f]{2})")
+_HOST = re.compile(rb"[A-Za-z0-9._:\[\]-]+")
+
+
+class Guard:
+    """ASGI in, ASGI out. A refused request costs nothing but its refusal."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it with a problem."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        if problem := refuse(scope):
+            return await send_problem(problem, send)
+        if scope["method"] == "HEAD":
+            # HEAD is GET without the body, which the server leaves out. The server's own scope must keep the method.
+            scope = {**scope, "method": "GET"}
+        return await self.app(scope, receive, send)
+
+
+def refuse(scope: Scope) -> Problem | None:
+    """Why a request is not let in; None when it is. Judges the head alone."""
+    path: bytes = scope["raw_path"].partition(b"?")[0]
+    if len(path) + len(scope["query_string"]) > LONGEST_TARGET:
+        return of_status(414, "URI Too Long")
+    if scope["method"] in ("TRACE", "CONNECT"):
+        return of_status(405, "Method Not Allowed")
+    if not _PATH.fullmatch(path) or _FORBIDDEN.search(path) or not _is_plain(path):
+        return of_status(400, "Bad Request", "the path has characters or segments that are not allowed")
+    return _refuse_headers(scope["headers"])
+
+
+def _is_plain(path: bytes) -> bool:
+    """No dot segments, no control characters, and UTF-8 once decoded."""
+    try:
+        text = unquote_to_bytes(path).decode()
+    except UnicodeDecodeError:
+        return False
+    return text.isprintable() and not {".", ".."} & set(text.split("/"))
+
+
+def _refuse_headers(headers: list[tuple[bytes, bytes]]) -> Problem | None:
+    if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > MOST_HEADER_BYTES:
+        return of_status(431, "Request Header Fields Too Large")
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+        return of_status(400, "Bad Request", "there must be one valid Host")
+    if any(b"_" in name for name, _ in headers):
+        # X_User and X-User are the same field to many programs, and two to others.
+        return of_status(400, "Bad Request", "a header's name has an underscore")
+    return None
+
+
+async def send_problem(problem: Problem, send: Send) -> None:
+    """Answer with a problem, and nothing else."""
+    body = to_json(problem.as_json())
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        *((name.encode(), value.encode()) for name, value in problem.headers.items()),
+    ]
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

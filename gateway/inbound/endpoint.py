@@ -1,0 +1,119 @@
+"""One endpoint, ready to answer: request in, plan run, answer out, and the trace of it handed on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway import telemetry
+from gateway.call import Caller
+from gateway.execute import run
+from gateway.export import Tracing
+from gateway.inbound.request import ClientGone, Refused, read_request
+from gateway.inbound.response import answer, problem_response, server_timing
+from gateway.plan import Plan
+from gateway.telemetry import Attribute, Span
+
+PROPAGATION = (b"traceparent", b"tracestate")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A plan with the callers of its steps."""
+
+    plan: Plan
+    callers: Mapping[str, Caller] = field(repr=False)
+    tracing: Tracing = field(repr=False)
+    server_timing: bool = True
+    """Tell clients how long each step took."""
+
+    revision: str = ""
+    """Which config this is, for the trace."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI). A client that leaves ends whatever is in flight for it."""
+        name = f"{self.plan.method} {self.plan.path}"
+        trace = self.tracing.begin(name, _carrier(scope), self._attributes(scope))
+        try:
+            response = await self._respond(scope, receive, trace.root)
+            response.headers["traceparent"] = trace.root.traceparent
+            trace.root.attributes[telemetry.HTTP_STATUS] = response.status_code
+            if response.status_code >= 500:
+                trace.root.fail(str(response.status_code))
+            await response(scope, receive, send)
+        except ClientGone:
+            # There is nobody to answer, and nothing went wrong.
+            pass
+        except Exception as error:
+            trace.root.fail(telemetry.error_type(error))
+            raise
+        finally:
+            self.tracing.finish(trace)
+
+    async def _respond(self, scope: Scope, receive: Receive, span: Span) -> Response:
+        deadline = asyncio.get_running_loop().time() + self.plan.timeout
+        try:
+            values = await read_request(self.plan, scope, receive, deadline)
+        except Refused as refused:
+            return problem_response(refused.problem)
+        ran = await _while_connected(receive, run(self.plan, self.callers, values, deadline, span))
+        response = answer(self.plan, ran, span)
+        if self.server_timing:
+            last = span.trace.spans[-1]
+            response.headers["server-timing"] = server_timing(ran, last.seconds if last.name == telemetry.SHAPE_SPAN else None)
+        return response
+
+    def _attributes(self, scope: Scope) -> dict[str, Attribute]:
+        attributes: dict[str, Attribute] = {
+            telemetry.HTTP_METHOD: self.plan.method,
+            telemetry.HTTP_ROUTE: self.plan.path,
+            telemetry.URL_PATH: scope["path"],
+            telemetry.URL_SCHEME: scope["scheme"],
+            telemetry.PROTOCOL_VERSION: scope["http_version"],
+            telemetry.PLAN_STEPS: len(self.plan.steps),
+            telemetry.CONFIG_REVISION: self.revision,
+        }
+        if client := scope.get("client"):
+            attributes[telemetry.CLIENT_ADDRESS] = client[0]
+        if server := scope.get("server"):
+            attributes[telemetry.SERVER_ADDRESS] = server[0]
+            if server[1]:
+                attributes[telemetry.SERVER_PORT] = server[1]
+        if agent := next((value for name, value in scope["headers"] if name == b"user-agent"), None):
+            attributes[telemetry.USER_AGENT] = agent.decode("latin-1")
+        return attributes
+
+
+async def _while_connected(receive: Receive, work: Coroutine[Any, Any, Any]) -> Any:
+    """The result of the work; it is cancelled, and its cancellation awaited, when the client leaves first. Raises `ClientGone`.
+
+    No ASGI server cancels a handler whose client has left: the only word of it is a message that somebody has to wait for.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_client_leaves(receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientGone
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _client_leaves(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _carrier(scope: Scope) -> dict[str, str]:
+    """The headers that a trace goes on from. Repeated ones are no trace context (W3C Trace Context, section 3.2)."""
+    found = [(name.decode(), value.decode("latin-1")) for name, value in scope["headers"] if name in PROPAGATION]
+    names = [name for name, _ in found]
+    return {name: value for name, value in found if names.count("traceparent") == 1}

@@ -1,0 +1,87 @@
+"""What running a plan came to → the response: status, headers and bytes as `docs/reference/answers.md` describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from gateway import telemetry
+from gateway.call import Failed, Reply
+from gateway.execute import Ran
+from gateway.plan import Plan
+from gateway.problem import TYPE, Problem, of_error, proxy_status
+from gateway.reference import Unresolved
+from gateway.shape import Answer
+from gateway.telemetry import Span
+
+COMPLETE = "gateway-complete"
+
+
+def answer(plan: Plan, ran: Ran, span: Span) -> Response:
+    """The response to a request whose plan has run."""
+    if ran.broken:
+        response = _failure(ran, ran.broken)
+    else:
+        try:
+            response = _success(plan, ran, span)
+        except Unresolved:
+            response = problem_response(Problem(502, "unshapeable", "The answer cannot be put into JSON"))
+    if members := [proxy_status(step.name, step.upstream.name, error) for step, error in _failed(plan, ran)]:
+        response.headers["proxy-status"] = ", ".join(members)
+    return response
+
+
+def problem_response(problem: Problem) -> Response:
+    """A response that is a problem (RFC 9457)."""
+    headers = {COMPLETE: "false", "cache-control": "no-store", **problem.headers}
+    return Response(to_json(problem.as_json()), problem.status, headers, media_type="application/problem+json")
+
+
+def server_timing(ran: Ran, shaping: float | None) -> str:
+    """A metric per step that ran (milliseconds; its status and what the cache did), and one for the shaping of the answer."""
+    metrics = [f'{name};dur={span.seconds * 1000:.1f};desc="{_described(ran, name)}"' for name, span in ran.spans.items()]
+    if shaping is not None:
+        metrics.append(f"merge;dur={shaping * 1000:.1f}")
+    return ", ".join(metrics)
+
+
+def _described(ran: Ran, name: str) -> str:
+    outcome = ran.outcomes.get(name)
+    if isinstance(outcome, Reply):
+        return f"{outcome.status} {outcome.cache}" if outcome.cache else str(outcome.status)
+    return "failed" if isinstance(outcome, Failed) else "skipped" if outcome else "cancelled"
+
+
+def _failure(ran: Ran, broken: str) -> Response:
+    outcome = ran.outcomes[broken]
+    assert isinstance(outcome, Failed)
+    return problem_response(of_error(outcome.error))
+
+
+def _success(plan: Plan, ran: Ran, span: Span) -> Response:
+    with span.child(telemetry.SHAPE_SPAN) as shaping:
+        value, missing = plan.shape(ran.scope)
+        errors = [of_error(error).as_json(step=step.name) for step, error in _failed(plan, ran)]
+        errors += [_unshaped(member) for member in missing]
+        made = Answer(value, tuple(errors), plan.shape.errors)
+        shaping.attributes[telemetry.ANSWER_COMPLETE] = made.complete
+        body = made.encode()
+    headers = {COMPLETE: "true" if made.complete else "false"}
+    if not made.complete:
+        headers["cache-control"] = "no-store"
+    return Response(body, 200, headers, media_type="application/json")
+
+
+def _failed(plan: Plan, ran: Ran) -> Iterator[tuple[Any, Any]]:
+    """The steps that failed and their errors, in the order written."""
+    for step in plan.steps:
+        outcome = ran.outcomes.get(step.name)
+        if isinstance(outcome, Failed):
+            yield step, outcome.error
+
+
+def _unshaped(member: str) -> dict[str, Any]:
+    return {"type": f"{TYPE}unshapeable", "title": "A member of the answer cannot be made", "status": 502, "member": member}

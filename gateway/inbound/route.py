@@ -1,0 +1,98 @@
+"""Endpoints as FastAPI routes: FastAPI matches the path and documents it, the endpoint itself answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.inputs import Input
+from gateway.plan import Plan
+
+_PROBLEM = {
+    "type": "object",
+    "description": "A problem (RFC 9457).",
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+    "required": ["type", "title", "status"],
+}
+_COMPLETE = {"description": "Whether every step was good or skipped.", "schema": {"type": "boolean"}}
+_FAILURES = {
+    "4XX": "The request cannot be answered as it is, or a required upstream says so",
+    "502": "A required upstream failed",
+    "504": "A required upstream took too long",
+}
+
+
+class EndpointRoute(APIRoute):
+    """A route that hands the request to its endpoint as it is.
+
+    FastAPI's own handling builds a request, solves dependencies and serialises a model: 75 to 100 µs for what the plan has decided
+    already. Matching and `/openapi.json` remain FastAPI's.
+    """
+
+    def __init__(self, plan: Plan, find: Callable[[], ASGIApp]) -> None:
+        super().__init__(
+            plan.path,
+            _documented,
+            methods=[plan.method],
+            summary=plan.summary or f"{plan.method} {plan.path}",
+            operation_id=_operation_id(plan),
+            openapi_extra=_operation(plan),
+            responses=_responses(),
+        )
+        self.plan = plan
+        self._find = find
+        """The endpoint, once the gateway has started."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request, if its method is the endpoint's."""
+        if scope["method"] != self.plan.method:
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": self.plan.method})
+        await self._find()(scope, receive, send)
+
+
+def by_specificity(plan: Plan) -> tuple[bool, ...]:
+    """Sorts `/home/me` before `/home/{id}`: plain text before a parameter, segment by segment."""
+    return tuple(segment.startswith("{") for segment in plan.path.split("/"))
+
+
+def _documented() -> Any:
+    """Stands in FastAPI's documentation for what `EndpointRoute.handle` does; the description comes from the plan."""
+
+
+def _operation_id(plan: Plan) -> str:
+    return re.sub(r"\W+", "_", f"{plan.method.lower()}{plan.path}").strip("_")
+
+
+def _operation(plan: Plan) -> dict[str, Any]:
+    """What only the plan knows of an operation: its inputs, and what it calls."""
+    calls = "\n".join(f"- **{step.name}**: {', '.join(step.remarks()) or 'required'}" for step in plan.steps)
+    operation: dict[str, Any] = {"parameters": [_parameter(one) for one in plan.inputs], "description": f"Steps:\n\n{calls}"}
+    if plan.reads_body:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": {}}}}
+    return operation
+
+
+def _parameter(one: Input) -> dict[str, Any]:
+    parameter: dict[str, Any] = {"name": one.name, "in": one.where, "required": one.required, "schema": dict(one.schema)}
+    if one.description:
+        parameter["description"] = one.description
+    return parameter
+
+
+def _responses() -> dict[int | str, dict[str, Any]]:
+    problems = {"application/problem+json": {"schema": _PROBLEM}}
+    failures: dict[int | str, dict[str, Any]] = {
+        status: {"description": text, "content": problems} for status, text in _FAILURES.items()
+    }
+    return {200: {"description": "The answer", "headers": {"Gateway-Complete": _COMPLETE}}, **failures}

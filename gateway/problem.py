@@ -1,0 +1,102 @@
+"""Errors → what clients are told: RFC 9457 objects, and `Proxy-Status` (RFC 9209). HTTP statuses are decided here and nowhere else.
+
+Nothing internal is told: no host, no path of an upstream, no body, no text of an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway import errors
+from gateway.inputs import Problem as InputProblem
+
+TYPE = "urn:problem:fanin:"
+"""What every problem's `type` begins with; `docs/reference/problems.md` describes each."""
+
+PASSING = {404: "not-found", 409: "conflict", 410: "gone", 422: "unprocessable", 429: "too-many-requests"}
+"""Statuses of a required upstream that mean the same to the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One RFC 9457 problem."""
+
+    status: int
+    slug: str
+    title: str
+    detail: str | None = None
+    members: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self, **more: Any) -> dict[str, Any]:
+        """The problem as an `application/problem+json` object."""
+        problem = {"type": TYPE + self.slug, "title": self.title, "status": self.status}
+        if self.detail:
+            problem["detail"] = self.detail
+        return {**problem, **self.members, **more}
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    status: int
+    slug: str
+    title: str
+    proxy: str
+    """The word for it in `Proxy-Status` (RFC 9209, section 2.3)."""
+
+
+_FAULTS: Mapping[type[errors.CallError], _Fault] = {
+    errors.Unreachable: _Fault(502, "upstream-unreachable", "An upstream cannot be reached", "connection_refused"),
+    errors.Disconnected: _Fault(502, "upstream-disconnected", "An upstream broke the connection", "connection_terminated"),
+    errors.TooLarge: _Fault(502, "upstream-too-large", "An upstream's reply is too large", "http_response_body_size"),
+    errors.BadReply: _Fault(502, "upstream-invalid-reply", "An upstream's reply cannot be read", "http_protocol_error"),
+    errors.StatusRefused: _Fault(502, "upstream-error", "An upstream answered with an error", "http_response_status"),
+    errors.AttemptTimeout: _Fault(504, "upstream-timeout", "An upstream took too long", "http_response_timeout"),
+    errors.CallTimeout: _Fault(504, "deadline", "The answer took too long", "http_response_timeout"),
+    errors.Unrendered: _Fault(502, "step-unsendable", "A value that the next call needs is missing", "proxy_internal_response"),
+}
+
+
+def of_error(error: errors.CallError) -> Problem:
+    """What a client is told of a step that failed."""
+    error = root_of(error)
+    fault = _fault(error)
+    if isinstance(error, errors.Unrendered) and error.by_client:
+        return Problem(400, "unusable-input", "An input cannot be used", str(error))
+    if isinstance(error, errors.StatusRefused) and error.reply.status in PASSING:
+        status = error.reply.status
+        wait = error.reply.header("retry-after")
+        headers = {"retry-after": wait} if status == 429 and wait and wait.isascii() and wait.isdigit() else {}
+        return Problem(status, PASSING[status], f"An upstream answered {status}", headers=headers)
+    return Problem(fault.status, fault.slug, fault.title)
+
+
+def of_inputs(problems: Iterable[InputProblem]) -> Problem:
+    """What a client is told of inputs that do not fit: their names and what is wrong, never their values."""
+    wrong = [{"in": one.where, "name": one.name, "detail": one.message} for one in problems]
+    return Problem(422, "invalid-input", "An input does not fit", members={"inputs": wrong})
+
+
+def of_status(status: int, title: str, detail: str | None = None, headers: Mapping[str, str] | None = None) -> Problem:
+    """A problem that HTTP's own status says all about: 404, 405, 413 and their like."""
+    return Problem(status, title.lower().replace(" ", "-"), title, detail, headers=headers or {})
+
+
+def proxy_status(step: str, upstream: str, error: errors.CallError) -> str:
+    """A member of `Proxy-Status`: which step failed, at which upstream, and why."""
+    error = root_of(error)
+    received = f";received-status={error.reply.status}" if isinstance(error, errors.StatusRefused) else ""
+    return f'fanin;error={_fault(error).proxy};next-hop="{upstream}"{received};details="step {step}"'
+
+
+def root_of(error: errors.CallError) -> errors.CallError:
+    """The failure that a failure goes back to."""
+    while isinstance(error, errors.NeedFailed):
+        error = error.cause
+    return error
+
+
+def _fault(error: errors.CallError) -> _Fault:
+    return next(_FAULTS[kind] for kind in type(error).__mro__ if kind in _FAULTS)

@@ -1,0 +1,177 @@
+"""The command line. Every command imports what it needs when it runs, so that `check` and `--help` answer at once."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway import __version__
+from gateway.errors import ConfigError, StartError
+
+CONFIG_FILES = ("config/gateway.yaml", "gateway.yaml")
+"""Where a config is looked for when none is named."""
+
+app = typer.Typer(
+    help="Fanin: one request in, many upstream APIs called at once, one answer out.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG", help=f"The config; else {' or '.join(CONFIG_FILES)}.")
+]
+Host = Annotated[str, typer.Option(envvar="GATEWAY_HOST", help="Address to listen on.")]
+Port = Annotated[int, typer.Option(envvar="GATEWAY_PORT", min=0, max=65535, help="Port to listen on.")]
+
+
+class FindingFormat(StrEnum):
+    """How findings are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
+class PlanFormat(StrEnum):
+    """How plans are printed."""
+
+    TEXT = "text"
+    MERMAID = "mermaid"
+    JSON = "json"
+
+
+def main() -> None:
+    """Run the command. Exit status: 0 done, 1 findings in the config, 2 not to be started."""
+    try:
+        app()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    except StartError as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def find_config(config: Path | None) -> Path:
+    """The config that is named, or the one that lies where it is looked for. Raises `StartError`."""
+    if config:
+        return config
+    for file in CONFIG_FILES:
+        if Path(file).exists():
+            return Path(file)
+    raise StartError(f"no config: name one with --config or GATEWAY_CONFIG, or have {' or '.join(CONFIG_FILES)} here")
+
+
+@app.command()
+def check(
+    file: Annotated[Path | None, typer.Argument(help="The config; else as with --config.")] = None,
+    config: Config = None,
+    output: Annotated[FindingFormat, typer.Option("--format", help="How to print findings.")] = FindingFormat.TEXT,
+) -> None:
+    """Report every problem of a config at once.
+
+    Example: gateway check config/gateway.yaml --format github
+    """
+    from gateway.cli.configs import report
+
+    raise typer.Exit(report(find_config(file or config), output.value))
+
+
+@app.command()
+def plan(
+    endpoint: Annotated[str | None, typer.Argument(help="A path, as written or as called; else all endpoints.")] = None,
+    config: Config = None,
+    output: Annotated[PlanFormat, typer.Option("--format", help="How to print the plan.")] = PlanFormat.TEXT,
+) -> None:
+    """Print what will run.
+
+    Example: gateway plan /v1/home/42
+    """
+    from gateway.cli.configs import show_plans
+
+    show_plans(find_config(config), endpoint, output.value)
+
+
+@app.command()
+def routes(config: Config = None) -> None:
+    """List the endpoints, one a line.
+
+    Example: gateway routes --config config/gateway.yaml
+    """
+    from gateway.cli.configs import show_routes
+
+    show_routes(find_config(config))
+
+
+@app.command()
+def schema() -> None:
+    """Write the JSON Schema of configs, for editors.
+
+    Example: gateway schema > gateway.schema.json
+    """
+    from gateway.cli.configs import show_schema
+
+    show_schema()
+
+
+@app.command()
+def call(
+    path: Annotated[str, typer.Argument(help="Path and query, as a client would send them.")],
+    config: Config = None,
+    method: Annotated[str, typer.Option("--method", "-X", help="The method.")] = "GET",
+    header: Annotated[list[str] | None, typer.Option("--header", "-H", help="A header, `Name: value`; may be repeated.")] = None,
+    data: Annotated[str | None, typer.Option("--data", "-d", help="A JSON body.")] = None,
+) -> None:
+    """Make one request and show its waterfall. Needs no running gateway; the upstreams are called for real.
+
+    Example: gateway call /v1/home/42
+    """
+    from gateway.cli.call import show_call
+
+    raise typer.Exit(show_call(find_config(config), method, path, header or [], data))
+
+
+@app.command()
+def serve(
+    config: Config = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    workers: Annotated[int, typer.Option(envvar="GATEWAY_WORKERS", min=1, max=64, help="Processes that answer.")] = 1,
+) -> None:
+    """Serve the endpoints.
+
+    Example: gateway serve --config config/gateway.yaml --port 8080 --workers 2
+    """
+    from gateway.cli.serve import serve_config
+
+    serve_config(find_config(config), host, port, workers)
+
+
+@app.command()
+def demo(
+    port: Port = 8080,
+    services_port: Annotated[int, typer.Option(min=1, max=65532, help="First of the mock services' four ports.")] = 9101,
+    once: Annotated[bool, typer.Option(envvar="ONCE", help="Leave after the first answer.")] = False,
+) -> None:
+    """Start four mock services and the gateway, make a first call, then serve until Ctrl-C.
+
+    Example: gateway demo --port 8090
+    """
+    from gateway.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(port, services_port, once=once))
+
+
+@app.command()
+def version() -> None:
+    """Print the version.
+
+    Example: gateway version
+    """
+    print(f"fanin {__version__}")

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import httpx
 from rich.console import Console
-from rich.json import JSON
+from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
 from gateway.app import Gateway
+from gateway.cli.layout import lay_out
 from gateway.cli.waterfall import waterfall
 from gateway.errors import StartError
 from gateway.telemetry import Trace
@@ -46,7 +47,9 @@ def show_response(console: Console, response: httpx.Response) -> None:
             console.print(Text(f"{name}: {response.headers[name]}", style="dim"))
     console.print()
     try:
-        console.print(JSON.from_data(response.json()))
+        text = Text(lay_out(response.json(), console.width))
+        JSONHighlighter().highlight(text)
+        console.print(text)
     except json.JSONDecodeError:
         console.print(Text(response.text))
     console.print()

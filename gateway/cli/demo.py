@@ -22,7 +22,7 @@ from rich.text import Text
 from gateway import telemetry
 from gateway.app import Gateway
 from gateway.cli.call import show_response
-from gateway.cli.serve import claim, options, url_of
+from gateway.cli.serve import claim, leave_quietly, options, url_of
 from gateway.cli.waterfall import waterfall
 from gateway.errors import StartError
 from gateway.plan import Plan
@@ -42,13 +42,14 @@ INSTALLED_CONFIG = Path(__file__).with_name("showcase.yaml")
 
 def run_demo(port: int, services_port: int, *, once: bool) -> int:
     """Run the demo until Ctrl-C, or until the first answer. The exit status is 0 when there was a good one."""
+    leave_quietly()
     console = Console()
     ports = dict(zip(PORTS, range(services_port, services_port + len(PORTS)), strict=True))
     taken = claim(HOST, port, "--port or GATEWAY_PORT (make demo ARGS='--port 8090')")
     with taken, _services(console, ports):
         os.environ |= {f"{name.upper()}_URL": f"http://{HOST}:{number}" for name, number in ports.items()}
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(console, taken, once=once))
+            return runner.run(_serve(console, taken, ports["recommendations"], once=once))
 
 
 @contextmanager
@@ -87,20 +88,21 @@ def _await_listener(name: str, port: int, running: Sequence[subprocess.Popen[byt
     raise StartError(f"the mock service {name} did not answer on port {port} within {PATIENCE:.0f} s")
 
 
-async def _serve(console: Console, taken: socket.socket, *, once: bool) -> int:
-    traces: asyncio.Queue[Trace] = asyncio.Queue(maxsize=1)
-    gateway = Gateway.load(CONFIG if CONFIG.exists() else INSTALLED_CONFIG, sinks=[partial(_keep_latest, traces)])
+async def _serve(console: Console, taken: socket.socket, breakable: int, *, once: bool) -> int:
+    first: asyncio.Future[Trace] = asyncio.get_running_loop().create_future()
+    gateway = Gateway.load(CONFIG if CONFIG.exists() else INSTALLED_CONFIG, sinks=[partial(_keep, first)])
     url = url_of(taken)
     async with _server(gateway, taken) as server:
         console.print(f"  [green]✓[/] {'gateway':16} {url}\n")
-        is_good = await _first_call(console, url, gateway.plans[0], traces)
+        is_good = await _first_call(console, url, gateway.plans[0], first)
         _show_urls(console, url)
         if once:
             server.should_exit = True
         else:
             console.print("\nServing until Ctrl-C. In another terminal, break an upstream and call again:")
             console.print(
-                f'  curl -X PUT http://{HOST}:9104/_chaos -d \'{{"mode": "hang"}}\'\n  curl -i {url}{FIRST_CALL}', highlight=False
+                f'  curl -X PUT http://{HOST}:{breakable}/_chaos -d \'{{"mode": "hang"}}\'\n  curl -i {url}{FIRST_CALL}',
+                highlight=False,
             )
     return 0 if is_good else 1
 
@@ -120,24 +122,21 @@ async def _server(gateway: Gateway, taken: socket.socket) -> AsyncIterator[uvico
         await asyncio.gather(serving, return_exceptions=True)
 
 
-async def _first_call(console: Console, url: str, plan: Plan, traces: asyncio.Queue[Trace]) -> bool:
+async def _first_call(console: Console, url: str, plan: Plan, first: asyncio.Future[Trace]) -> bool:
     async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
-        # The first call of all opens every connection; the second is what clients will see.
-        await client.get(url + FIRST_CALL)
-        await traces.get()
         console.print(Text(f"GET {url}{FIRST_CALL}", style="bold"))
         response = await client.get(url + FIRST_CALL)
     show_response(console, response)
-    trace = await traces.get()
+    trace = await first
     console.print(waterfall(trace, console.width))
     console.print(f"\n{_comparison(plan, trace)}\n", highlight=False)
     return response.is_success
 
 
-def _keep_latest(traces: asyncio.Queue[Trace], trace: Trace) -> None:
-    if traces.full():
-        traces.get_nowait()
-    traces.put_nowait(trace)
+def _keep(first: asyncio.Future[Trace], trace: Trace) -> None:
+    """Keep the first trace; nobody looks at those that follow."""
+    if not first.done():
+        first.set_result(trace)
 
 
 def _comparison(plan: Plan, trace: Trace) -> str:

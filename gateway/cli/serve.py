@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -21,8 +24,22 @@ GRACE = 20
 """Seconds that requests in flight may take when the gateway stops."""
 
 
+def leave_quietly() -> None:
+    """Ctrl-C and SIGTERM end the process with status 0, once the server has let go.
+
+    uvicorn handles both while it serves, and raises them again afterwards for whoever was there before: that is this.
+    """
+
+    def leave(_signal: int, _frame: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGINT, leave)
+    signal.signal(signal.SIGTERM, leave)
+
+
 def serve_config(config: Path, host: str, port: int, workers: int) -> None:
     """Serve until told to stop. Raises `ConfigError`, `StartError` before anything is started."""
+    leave_quietly()
     gateway = Gateway.load(config)
     taken = claim(host, port, "--port or GATEWAY_PORT")
     count = len(gateway.plans)
@@ -76,7 +93,7 @@ def claim(host: str, port: int, how_to_change: str) -> socket.socket:
         taken.listen(2048)
     except OSError as error:
         taken.close()
-        reason = "is in use by another program" if error.errno == 98 else f"cannot be listened on: {error.strerror}"
+        reason = "is in use by another program" if error.errno == errno.EADDRINUSE else f"cannot be listened on: {error.strerror}"
         raise StartError(f"port {port} on {host} {reason}; choose another with {how_to_change}") from error
     taken.set_inheritable(True)
     return taken

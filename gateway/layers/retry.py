@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import partial
 from itertools import count
@@ -98,9 +99,11 @@ class Retry:
         if asked.isascii() and asked.isdigit():
             return float(asked)
         try:
-            return max(0.0, parsedate_to_datetime(asked).timestamp() - self.wall_time())
-        except ValueError:
+            date = parsedate_to_datetime(asked)
+        except (ValueError, OverflowError):
             return None
+        # HTTP's dates are UTC, also in the one of their three forms that does not say so.
+        return max(0.0, date.replace(tzinfo=date.tzinfo or UTC).timestamp() - self.wall_time())
 
 
 def _retry_after(error: BaseException | None) -> str | None:

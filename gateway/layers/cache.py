@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
@@ -21,6 +22,9 @@ from gateway.policy import CachePolicy
 
 FORMAT = 1
 """Of the stored bytes; an entry of another format is a miss."""
+
+_NOT_SHARED = {"no-store", "private", "no-cache"}
+"""Directives of `Cache-Control` by which an upstream keeps a reply out of here."""
 
 
 class Store(Protocol):
@@ -46,15 +50,30 @@ class Cache:
 
     async def _call(self, caller: Caller, call: Call) -> Reply:
         key = key_of(call)
-        if reply := _unpack(await self.store.get(key)):
+        reply = await self._kept(key)
+        # Another step may make the same call and take other statuses for good.
+        if reply and call.expects.takes(reply.status):
             call.span.attributes[telemetry.CACHE_STATUS] = "hit"
             return reply
         call.span.attributes[telemetry.CACHE_STATUS] = "miss"
         reply = await caller(call)
         if may_store(call, reply):
             call.span.attributes[telemetry.CACHE_TTL] = self.policy.ttl
-            await self.store.set(key, _pack(reply), ttl=self.policy.ttl)
+            await self._keep(key, reply)
         return replace(reply, cache="miss")
+
+    # A store in trouble costs its hits and nothing else: whatever it raises, the call goes on without it.
+
+    async def _kept(self, key: str) -> Reply | None:
+        stored = None
+        with suppress(Exception):
+            stored = await self.store.get(key)
+        return _unpack(key, stored)
+
+    async def _keep(self, key: str, reply: Reply) -> None:
+        packed = _pack(key, reply)
+        with suppress(Exception):
+            await self.store.set(key, packed, ttl=self.policy.ttl)
 
 
 def key_of(call: Call) -> str:
@@ -65,23 +84,32 @@ def key_of(call: Call) -> str:
 
 def may_store(call: Call, reply: Reply) -> bool:
     """The reply is a good one, and its upstream does not say that it is for one client only."""
-    if not call.expects.takes(reply.status) or reply.header("set-cookie") or reply.header("vary") == "*":
+    if not call.expects.takes(reply.status) or reply.header("set-cookie") is not None or "*" in _members(reply, "vary"):
         return False
-    directives = {part.partition("=")[0].strip().lower() for part in (reply.header("cache-control") or "").split(",")}
-    return not directives & {"no-store", "private", "no-cache"}
+    return not _members(reply, "cache-control") & _NOT_SHARED
 
 
-def _pack(reply: Reply) -> bytes:
-    """A line with all but the body, then the body."""
-    return json.dumps([FORMAT, reply.status, reply.headers]).encode() + b"\n" + reply.body
+def _members(reply: Reply, name: str) -> set[str]:
+    """What a field that is a list has in it, in lower case and without arguments, on however many lines it is written."""
+    values = (value for key, value in reply.headers if key == name)
+    return {member.partition("=")[0].strip().lower() for value in values for member in value.split(",")}
 
 
-def _unpack(stored: bytes | None) -> Reply | None:
+def _pack(key: str, reply: Reply) -> bytes:
+    """A line with all but the body, then the body. Key and length are in it so that a mixed-up or torn entry is known for one."""
+    return json.dumps([FORMAT, key, len(reply.body), reply.status, reply.headers]).encode() + b"\n" + reply.body
+
+
+def _unpack(key: str, stored: bytes | None) -> Reply | None:
+    """What was packed under this key, None for anything else."""
     if stored is None:
         return None
-    line, _, body = stored.partition(b"\n")
-    version, status, headers = json.loads(line)
-    if version != FORMAT:
+    try:
+        line, _, body = stored.partition(b"\n")
+        version, owner, size, status, headers = decode_json(line)
+        if (version, owner, size) != (FORMAT, key, len(body)):
+            return None
+        value = decode_json(body) if body else None
+        return Reply(status, tuple((name, text) for name, text in headers), body, value, cache="hit")
+    except (TypeError, ValueError):
         return None
-    value = decode_json(body) if body else None
-    return Reply(status, tuple((name, text) for name, text in headers), body, value, cache="hit")

@@ -6,7 +6,7 @@ own. Raises nothing of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -22,7 +22,7 @@ _PORTS = {"http": 80, "https": 443}
 class Trace:
     """A CLIENT span per attempt, by OpenTelemetry's conventions for HTTP clients."""
 
-    upstream: Upstream
+    upstream: Upstream = field(repr=False)
 
     def __call__(self, caller: Caller) -> Caller:
         """A caller that leaves a span behind."""

@@ -1,7 +1,8 @@
 """Where cached replies are kept: aiocache's interface over a memory of ours.
 
 aiocache's own memory backend has no bound, runs a timer per key and hands out the very object that was stored. This one holds bytes,
-drops what was used longest ago when it is full, and looks at the clock when it is read.
+drops what was used longest ago when it is full, and looks at the clock when it is read. aiocache's own switch holds for it too: with
+`AIOCACHE_DISABLE=1` in the environment nothing is kept, and every read is a miss.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from http import HTTPStatus
+from http.client import responses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from gateway.export import Tracing
 from gateway.guard import Guard
 from gateway.inbound.endpoint import Endpoint
 from gateway.inbound.response import problem_response
-from gateway.inbound.route import EndpointRoute, by_specificity
+from gateway.inbound.route import EndpointRoute, by_specificity, operation_id
 from gateway.load import load_file, load_text
 from gateway.plan import Plan
 from gateway.problem import of_status
@@ -98,8 +98,10 @@ class Gateway:
         app.add_middleware(Guard)
         app.add_api_route("/livez", self._live, include_in_schema=False)
         app.add_api_route("/readyz", self._ready, include_in_schema=False)
+        names: set[str] = set()
         for plan in sorted(self.plans, key=by_specificity):
-            app.router.routes.append(EndpointRoute(plan, self._finder(plan)))
+            names.add(name := operation_id(plan, names))
+            app.router.routes.append(EndpointRoute(plan, self._finder(plan), name))
         return app
 
     @asynccontextmanager
@@ -148,9 +150,13 @@ class Gateway:
 
 
 async def _http_problem(_request: Request, error: Exception) -> Response:
-    """FastAPI's own 404 and 405 as problems, like everything else."""
+    """FastAPI's own 404 and 405 as problems, like everything else, and what a route of the user's raises."""
     assert isinstance(error, HTTPException)
-    return problem_response(of_status(error.status_code, HTTPStatus(error.status_code).phrase, headers=error.headers))
+    title = responses.get(error.status_code, "Error")
+    detail: object = error.detail
+    # FastAPI lets a detail be anything; in a problem it is text.
+    said = detail if isinstance(detail, str) and detail != title else None
+    return problem_response(of_status(error.status_code, title, said, error.headers))
 
 
 async def _bug_problem(_request: Request, _error: Exception) -> Response:

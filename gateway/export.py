@@ -49,15 +49,20 @@ class Tracing:
         sinks: Iterable[Callable[[Trace], None]] = (),
     ) -> None:
         self._provider = provider or TracerProvider(resource=_resource(), shutdown_on_exit=False)
-        self._processors = list(processors)
+        self._given = tuple(processors)
+        self._processors: list[SpanProcessor] = []
+        """Those at work, between start and stop."""
+
         self._sinks = tuple(sinks)
         self._propagator = TraceContextTextMapPropagator()
 
     def start(self, environ: Mapping[str, str] = os.environ) -> None:
         """Start exporting where the environment says to; called in each worker, since its thread does not survive a fork."""
+        if environ.get(OTEL_SDK_DISABLED, "").lower() == "true":
+            return
+        self._processors = list(self._given)
         endpoint = environ.get(OTEL_EXPORTER_OTLP_ENDPOINT) or environ.get(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)
-        is_off = environ.get(OTEL_SDK_DISABLED, "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER") == "none"
-        if endpoint and not is_off:
+        if endpoint and environ.get("OTEL_TRACES_EXPORTER") != "none":
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
             self._processors.append(BatchSpanProcessor(OTLPSpanExporter(timeout=EXPORT_TIMEOUT)))
@@ -96,9 +101,10 @@ class Tracing:
     async def stop(self) -> None:
         """Let the last spans leave, for `GRACE` seconds at most, without stopping the loop."""
         loop, done = asyncio.get_running_loop(), asyncio.Event()
+        processors, self._processors = self._processors, []
 
         def shut_down() -> None:
-            for processor in self._processors:
+            for processor in processors:
                 processor.shutdown()
             with suppress(RuntimeError):  # The loop may have gone on without us.
                 loop.call_soon_threadsafe(done.set)

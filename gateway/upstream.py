@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -10,7 +11,7 @@ import httpx
 
 from gateway.call import Call, Headers, Reply
 from gateway.decode import Undecodable, decode_json
-from gateway.errors import BadReply, CallError, Disconnected, StatusRefused, TooLarge, Unreachable, Unrendered
+from gateway.errors import AttemptTimeout, BadReply, CallError, Disconnected, StatusRefused, TooLarge, Unreachable, Unrendered
 from gateway.plan import Upstream
 
 TIME_LEFT = "x-request-timeout"
@@ -27,6 +28,9 @@ def make_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.Asyn
     and has no limits of its own in time: deadlines are the stack's. Its pool has no upper bound, since a call that is cancelled while it
     waits for a connection loses its place for good (encode/httpcore #1093).
     """
+    for chatty in ("httpx", "httpcore"):
+        # They log every URL with its query and every reply's headers, where tokens are. Who wants that sets the level again.
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     return httpx.AsyncClient(
         transport=transport or httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=None, keepalive_expiry=4.0)),
         cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
@@ -75,7 +79,8 @@ class Send:
             # Nobody asked for it, and a few kilobytes of it can be gigabytes.
             raise BadReply(f"encoded as {encoding[:20]!r}, which was not asked for")
         parts, size = [], 0
-        async for part in response.aiter_raw():
+        # Not the raw bytes: a transport in a test may hand over a reply that has been read.
+        async for part in response.aiter_bytes():
             size += len(part)
             if size > self.upstream.max_reply:
                 raise TooLarge(f"more than {self.upstream.max_reply} bytes")
@@ -103,6 +108,8 @@ def translate(error: Exception) -> CallError:
         error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol | httpx.ProxyError
     ):
         return Unreachable("no connection")
+    if isinstance(error, httpx.TimeoutException):
+        return AttemptTimeout("the transport gave up waiting")
     if isinstance(error, httpx.LocalProtocolError | httpx.InvalidURL):
         return Unrendered("httpx refuses to send it")
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):

@@ -19,8 +19,6 @@ from gateway.inbound.response import answer, problem_response, server_timing
 from gateway.plan import Plan
 from gateway.telemetry import Attribute, Span
 
-PROPAGATION = (b"traceparent", b"tracestate")
-
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -65,7 +63,9 @@ class Endpoint:
         response = answer(self.plan, ran, span)
         if self.server_timing:
             last = span.trace.spans[-1]
-            response.headers["server-timing"] = server_timing(ran, last.seconds if last.name == telemetry.SHAPE_SPAN else None)
+            response.headers["server-timing"] = server_timing(
+                self.plan, ran, last.seconds if last.name == telemetry.SHAPE_SPAN else None
+            )
         return response
 
     def _attributes(self, scope: Scope) -> dict[str, Attribute]:
@@ -113,7 +113,9 @@ async def _client_leaves(receive: Receive) -> None:
 
 
 def _carrier(scope: Scope) -> dict[str, str]:
-    """The headers that a trace goes on from. Repeated ones are no trace context (W3C Trace Context, section 3.2)."""
-    found = [(name.decode(), value.decode("latin-1")) for name, value in scope["headers"] if name in PROPAGATION]
-    names = [name for name, _ in found]
-    return {name: value for name, value in found if names.count("traceparent") == 1}
+    """The headers that a trace goes on from (W3C Trace Context, section 3): one `traceparent`, and a `tracestate` in any number of parts."""
+    parents, states = (
+        [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]
+        for wanted in (b"traceparent", b"tracestate")
+    )
+    return {"traceparent": parents[0], "tracestate": ",".join(states)} if len(parents) == 1 else {}

@@ -34,7 +34,7 @@ class ClientGone(Exception):
 
 async def read_request(plan: Plan, scope: Scope, receive: Receive, deadline: float) -> dict[str, Any]:
     """The values of a request. Raises `Refused`, `ClientGone`."""
-    headers = _grouped((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+    headers = _grouped((name.decode("latin-1"), _text(value)) for name, value in scope["headers"])
     values, problems = read_inputs(plan.inputs, scope["path_params"], _query(scope["query_string"]), headers)
     if problems:
         raise Refused(of_inputs(problems))
@@ -50,6 +50,14 @@ def _query(raw: bytes) -> Mapping[str, list[str]]:
     except ValueError as error:
         raise Refused(of_status(400, "Bad Request", "the query string is not UTF-8, or has too many parameters")) from error
     return _grouped(pairs)
+
+
+def _text(value: bytes) -> str:
+    """A header's value: UTF-8 as everybody sends it, else the Latin-1 that HTTP began with, which any bytes are."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:

@@ -40,9 +40,13 @@ def problem_response(problem: Problem) -> Response:
     return Response(to_json(problem.as_json()), problem.status, headers, media_type="application/problem+json")
 
 
-def server_timing(ran: Ran, shaping: float | None) -> str:
-    """A metric per step that ran (milliseconds; its status and what the cache did), and one for the shaping of the answer."""
-    metrics = [f'{name};dur={span.seconds * 1000:.1f};desc="{_described(ran, name)}"' for name, span in ran.spans.items()]
+def server_timing(plan: Plan, ran: Ran, shaping: float | None) -> str:
+    """A metric per step that began, in the order written (milliseconds; its status and what the cache did), and one for the shaping."""
+    metrics = [
+        f'{step.name};dur={ran.spans[step.name].seconds * 1000:.1f};desc="{_described(ran, step.name)}"'
+        for step in plan.steps
+        if step.name in ran.spans
+    ]
     if shaping is not None:
         metrics.append(f"merge;dur={shaping * 1000:.1f}")
     return ", ".join(metrics)

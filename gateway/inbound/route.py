@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from http import HTTPStatus
+from itertools import chain, count
 from typing import Any
 
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.inputs import Input
@@ -25,6 +27,7 @@ _PROBLEM = {
     },
     "required": ["type", "title", "status"],
 }
+_OF_AN_ARRAY = {"minLength": "minItems", "maxLength": "maxItems"}
 _COMPLETE = {"description": "Whether every step was good or skipped.", "schema": {"type": "boolean"}}
 _FAILURES = {
     "4XX": "The request cannot be answered as it is, or a required upstream says so",
@@ -40,13 +43,13 @@ class EndpointRoute(APIRoute):
     already. Matching and `/openapi.json` remain FastAPI's.
     """
 
-    def __init__(self, plan: Plan, find: Callable[[], ASGIApp]) -> None:
+    def __init__(self, plan: Plan, find: Callable[[], ASGIApp], operation_id: str) -> None:
         super().__init__(
             plan.path,
             _documented,
             methods=[plan.method],
             summary=plan.summary or f"{plan.method} {plan.path}",
-            operation_id=_operation_id(plan),
+            operation_id=operation_id,
             openapi_extra=_operation(plan),
             responses=_responses(),
         )
@@ -57,7 +60,7 @@ class EndpointRoute(APIRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, if its method is the endpoint's."""
         if scope["method"] != self.plan.method:
-            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": self.plan.method})
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(_allowed(scope))})
         await self._find()(scope, receive, send)
 
 
@@ -66,12 +69,21 @@ def by_specificity(plan: Plan) -> tuple[bool, ...]:
     return tuple(segment.startswith("{") for segment in plan.path.split("/"))
 
 
+def operation_id(plan: Plan, taken: Container[str]) -> str:
+    """`get_v1_home_user_id`; numbered where another path, such as `/v1/home/user_id`, has taken that."""
+    plain = re.sub(r"\W+", "_", f"{plan.method.lower()}{plan.path}").strip("_")
+    return next(name for name in chain([plain], (f"{plain}_{number}" for number in count(2))) if name not in taken)
+
+
 def _documented() -> Any:
     """Stands in FastAPI's documentation for what `EndpointRoute.handle` does; the description comes from the plan."""
 
 
-def _operation_id(plan: Plan) -> str:
-    return re.sub(r"\W+", "_", f"{plan.method.lower()}{plan.path}").strip("_")
+def _allowed(scope: Scope) -> list[str]:
+    """Every method that something takes at this path; HEAD goes wherever GET does."""
+    routes = (route for route in scope["router"].routes if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE)
+    methods = {method for route in routes for method in route.methods or ()}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
 def _operation(plan: Plan) -> dict[str, Any]:
@@ -84,7 +96,11 @@ def _operation(plan: Plan) -> dict[str, Any]:
 
 
 def _parameter(one: Input) -> dict[str, Any]:
-    parameter: dict[str, Any] = {"name": one.name, "in": one.where, "required": one.required, "schema": dict(one.schema)}
+    schema = dict(one.schema)
+    if schema["type"] == "array":
+        # The config has one word for both; JSON Schema counts characters and values by different ones.
+        schema = {_OF_AN_ARRAY.get(word, word): value for word, value in schema.items()}
+    parameter: dict[str, Any] = {"name": one.name, "in": one.where, "required": one.required, "schema": schema}
     if one.description:
         parameter["description"] = one.description
     return parameter

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
 """Where something stands in a config: `("endpoints", 0, "steps", "user", "get")`."""
+
+
+LONG = 8
+"""Characters from which on a value from outside is taken for a secret wherever it appears, and not for a common word."""
 
 
 class Place(NamedTuple):
@@ -31,6 +36,19 @@ class Finding:
         return f"{self.file}:{self.place.line}:{self.place.column}{path}: {self.message}"
 
 
+class Piece(NamedTuple):
+    """A part of a value: the file's own text, or text that came from outside in place of what was written there."""
+
+    text: str
+    written: str | None = None
+    """`${VAR}`; None when it is the file's own text."""
+
+    @property
+    def shown(self) -> str:
+        """What may be shown of it."""
+        return self.text if self.written is None else self.written
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A config file as read: its data, and where every key and value of it stood."""
@@ -39,34 +57,46 @@ class Source:
     tree: Any = field(default=None, repr=False)
     keys: Mapping[Path, Place] = field(default_factory=dict, repr=False)
     values: Mapping[Path, Place] = field(default_factory=dict, repr=False)
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Text that came from the environment or a file → how it was written. Only the right side is ever shown."""
+    outside: Mapping[Path, tuple[Piece, ...]] = field(default_factory=dict, repr=False)
+    """Values that came, wholly or in part, from the environment or another file. Only how they were written is ever shown."""
 
-    interpolated: frozenset[Path] = frozenset()
-    """Values that came, wholly or in part, from outside the file."""
+    meant: dict[Path, Path] = field(default_factory=dict, repr=False)
+    """A misspelt key as it was surely meant → as it was written, so that one slip is not followed by complaints about a lack."""
 
     def finding(self, path: Path, message: str, *, at_key: bool = False) -> Finding:
         """A finding at the value (or the key) of this path, or at the nearest thing around it that stands in the file."""
-        return Finding(self.file, self.place(path, at_key=at_key), show(path), self.redact(message))
+        return Finding(self.file, self.place(path, at_key=at_key), show(self.written(path)), self.redact(message, path))
 
     def place(self, path: Path, *, at_key: bool = False) -> Place:
         """Where the path stands, or the nearest thing around it."""
         first, second = (self.keys, self.values) if at_key else (self.values, self.keys)
-        while path:
-            if place := first.get(path) or second.get(path):
-                return place
+        path = self.written(path)
+        while path and path not in first and path not in second:
             path = path[:-1]
-        return Place(1, 1)
+        return first.get(path) or second.get(path) or Place(1, 1)
 
     def at(self, path: Path) -> Any:
         """What the file has at this path, None where there is nothing."""
-        return at(self.tree, path)
+        return at(self.tree, self.written(path))
 
-    def redact(self, text: str) -> str:
-        """The text with everything that came from outside the file replaced by how it was written there."""
-        for secret, written in sorted(self.secrets.items(), key=lambda item: -len(item[0])):
-            text = text.replace(secret, written)
-        return text
+    def written(self, path: Path) -> Path:
+        """The path with every key as it stands in the file."""
+        for end in range(len(path), 0, -1):
+            path = (*self.meant.get(path[:end], path[:end]), *path[end:])
+        return path
+
+    def redact(self, text: str, path: Path = ()) -> str:
+        """The text with what came from outside, at this path or below, replaced by how it was written.
+
+        A short value is replaced only where it is quoted as a whole: `s` must not garble every word with an s in it.
+        """
+        path, shown = self.written(path), dict[str, str]()
+        for place, pieces in self.outside.items():
+            if place[: len(path)] == path:
+                shown |= {piece.text: piece.shown for piece in pieces if len(piece.text) >= LONG}
+                shown[repr("".join(piece.text for piece in pieces))] = repr("".join(piece.shown for piece in pieces))
+        pattern = "|".join(re.escape(value) for value in sorted(shown, key=len, reverse=True))
+        return re.sub(pattern, lambda match: shown[match[0]], text) if shown else text
 
 
 def at(tree: Any, path: Path) -> Any:

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path as FilePath
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from gateway.errors import ConfigError, StartError
-from gateway.finding import Finding, Path, Place, Source, at, show
+from gateway.finding import Finding, Path, Piece, Place, Source, at, show
 from gateway.reference import did_you_mean
-from gateway.spec import GatewaySpec
+from gateway.spec import HEADER_NAME, IDENTIFIER, GatewaySpec, known_keys
 
 LARGEST = 1024**2
 """Characters a config may have."""
@@ -33,10 +34,28 @@ DEEPEST = 50
 
 _ROUNDS = 50
 _GONE = object()
+_WITHOUT: Mapping[Path, Any] = {("version",): 1, ("endpoints",): []}
+"""What stands in for a part that no spec can be without."""
+
+_CHARACTERS = {
+    IDENTIFIER: "a name has only letters, digits and underscores, and no digit first",
+    HEADER_NAME: "a header's name has only letters, digits and hyphens",
+}
+_MESSAGES = {
+    "model": "should be keys with their values",
+    "dict": "should be keys with their values",
+    "tuple": "should be a list, as in [a, b]",
+    "string_type": "should be text; write it in quotes",
+    "int_": "should be a whole number",
+    "float_": "should be a number",
+    "bool_": "should be true or false",
+    "too_short": "should not be empty",
+}
+"""Beginnings of pydantic's error types, and what we say for them in the words of YAML."""
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{(?:file:(?P<file>[^}]+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?)\}|\$\{")
 
-_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,1000}|0o[0-7]{1,1000}|0x[0-9a-fA-F]{1,1000}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _WORDS: Mapping[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -44,13 +63,17 @@ _WORDS: Mapping[str, bool | None] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TAGS = frozenset(("str", "int", "float", "bool", "null", "map", "seq", "timestamp", "merge", "value"))
+"""What PyYAML gives to nodes without a tag."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A config as far as it could be read."""
 
     source: Source
-    spec: GatewaySpec | None
+    spec: GatewaySpec | None = field(repr=False)
     """None when it could not be read at all; without the parts that are wrong when `findings` says so."""
 
     findings: tuple[Finding, ...] = ()
@@ -75,9 +98,8 @@ def load_text(text: str, file: str = "<text>", environ: Mapping[str, str] = os.e
         tree = reader.read(text)
     except ConfigError as error:
         return Loaded(Source(file), None, tuple(reader.problems) + error.findings)
-    source = Source(file, tree, reader.keys, reader.values, reader.secrets, frozenset(reader.interpolated))
-    spec, wrong, kept = _validate(source)
-    return Loaded(source, spec, (*reader.problems, *wrong), kept)
+    source = Source(file, tree, reader.keys, reader.values, reader.outside)
+    return _validate(source, reader.problems)
 
 
 @dataclass(slots=True)
@@ -88,8 +110,7 @@ class _Reader:
     environ: Mapping[str, str]
     keys: dict[Path, Place] = field(default_factory=dict)
     values: dict[Path, Place] = field(default_factory=dict)
-    secrets: dict[str, str] = field(default_factory=dict)
-    interpolated: set[Path] = field(default_factory=set)
+    outside: dict[Path, tuple[Piece, ...]] = field(default_factory=dict)
     problems: list[Finding] = field(default_factory=list)
     nodes: int = 0
 
@@ -98,15 +119,26 @@ class _Reader:
         if len(text) > LARGEST:
             raise self._refuse(Place(1, 1), f"larger than {LARGEST} characters")
         try:
-            # yaml.compose is untyped in the C loader's stubs.
-            root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            self._check_depth(text)
+            root = yaml.compose(text, Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-            raise self._refuse(place, f"not YAML: {error.problem or error.context}") from error
-        except (yaml.YAMLError, RecursionError) as error:
-            raise self._refuse(Place(1, 1), "not YAML: a character that YAML does not allow, or nested too deeply") from error
-        return self._value(root, ()) if root else {}
+            what = ", ".join(filter(None, (error.context, error.problem)))
+            hint = "; YAML is indented with spaces" if mark and text[mark.index : mark.index + 1] == "\t" else ""
+            raise self._refuse(_place(mark) if mark else Place(1, 1), f"not YAML: {what}{hint}") from error
+        except (yaml.YAMLError, UnicodeError) as error:
+            raise self._refuse(Place(1, 1), "not YAML: it has a character that YAML does not allow") from error
+        if root is None:
+            raise self._refuse(Place(1, 1), "nothing is written here; a config has 'version', 'upstreams' and 'endpoints'")
+        return self._value(root, ())
+
+    def _check_depth(self, text: str) -> None:
+        """Composing recurses in C, where nesting that is too deep ends the process; reading events does not."""
+        depth = 0
+        for event in yaml.parse(text, Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise self._refuse(_place(event.start_mark), f"nested deeper than {DEEPEST}")
 
     def _problem(self, place: Place, path: Path, message: str) -> None:
         self.problems.append(Finding(self.file, place, show(path), message))
@@ -115,13 +147,14 @@ class _Reader:
         return ConfigError([Finding(self.file, place, "", message)])
 
     def _value(self, node: yaml.Node, path: Path) -> Any:
-        place = Place(node.start_mark.line + 1, node.start_mark.column + 1)
-        self.values[path] = place
+        place = self.values[path] = _place(node.start_mark)
         self.nodes += 1
-        if self.nodes > MOST_NODES or len(path) > DEEPEST:
-            raise self._refuse(
-                place, f"more than {MOST_NODES} values, or nested deeper than {DEEPEST}; is an alias inside itself?"
-            )
+        if self.nodes > MOST_NODES:
+            raise self._refuse(place, f"more than {MOST_NODES} values, aliases followed")
+        if len(path) > DEEPEST:
+            raise self._refuse(place, f"nested deeper than {DEEPEST}; is an alias inside itself?")
+        if (tag := node.tag.replace("tag:yaml.org,2002:", "!!")).removeprefix("!!") not in _TAGS:
+            self._problem(place, path, f"unknown tag {tag}; a config is plain YAML")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -131,13 +164,8 @@ class _Reader:
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
-        for key, child in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
-                place = Place(key.start_mark.line + 1, key.start_mark.column + 1)
-                self._problem(place, path, "a key must be plain text; merge keys (<<) are not part of YAML 1.2")
-                continue
-            place = Place(key.start_mark.line + 1, key.start_mark.column + 1)
-            below = (*path, key.value)
+        for key, child in self._pairs(node, path):
+            place, below = _place(key.start_mark), (*path, key.value)
             if key.value in mapping:
                 first = self.keys[below]
                 self._problem(place, below, f"duplicate key {key.value!r}; it stands at line {first.line} too")
@@ -146,24 +174,37 @@ class _Reader:
             mapping[key.value] = self._value(child, below)
         return mapping
 
+    def _pairs(self, node: yaml.MappingNode, path: Path) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
+        """Keys and values. A merge is reported and yet done, or else what it brings would be missed on top of that."""
+        pairs: list[tuple[yaml.ScalarNode, yaml.Node]] = []
+        merged: list[tuple[yaml.Node, yaml.Node]] = []
+        for key, child in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                pairs.append((key, child))
+            elif isinstance(key, yaml.ScalarNode):
+                self._problem(_place(key.start_mark), path, "merge keys (<<) are not part of YAML 1.2; write out what is meant")
+                merged = child.value if isinstance(child, yaml.MappingNode) else []
+            else:
+                self._problem(_place(key.start_mark), path, "a key must be plain text")
+        own = {key.value for key, _ in pairs}
+        return pairs + [(key, child) for key, child in merged if isinstance(key, yaml.ScalarNode) and key.value not in own]
+
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
-        if not node.tag.startswith("tag:yaml.org,2002:"):
-            self._problem(self.values[path], path, f"unknown tag {node.tag}")
-        text = self._interpolate(node.value, path)
-        # What came from outside stays text: a key such as 12345 must not become a number. Fields that want one convert it.
-        return text if node.style or path in self.interpolated else _resolve(text)
+        pieces = tuple(self._pieces(node.value, path))
+        text = "".join(piece.text for piece in pieces)
+        if any(piece.written for piece in pieces):
+            # What came from outside stays text: a key such as 12345 must not become a number. Fields that want one convert it.
+            self.outside[path] = pieces
+            return text
+        return text if node.style else _resolve(text)
 
-    def _interpolate(self, text: str, path: Path) -> str:
-        def replace(match: re.Match[str]) -> str:
-            if match[0] == "$${":
-                return "${"
-            value = self._look_up(match, path)
-            self.interpolated.add(path)
-            if value and value != match["default"]:
-                self.secrets[value] = match[0]
-            return value
-
-        return _VARIABLE.sub(replace, text)
+    def _pieces(self, text: str, path: Path) -> Iterator[Piece]:
+        end = 0
+        for match in _VARIABLE.finditer(text):
+            yield Piece(text[end : match.start()])
+            yield Piece("${") if match[0] == "$${" else Piece(self._look_up(match, path), match[0])
+            end = match.end()
+        yield Piece(text[end:])
 
     def _look_up(self, match: re.Match[str], path: Path) -> str:
         if name := match["name"]:
@@ -175,8 +216,8 @@ class _Reader:
                 )
         elif file := match["file"]:
             try:
-                return FilePath(file).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError):
+                return FilePath(file).read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, ValueError):
                 self._problem(self.values[path], path, f"cannot read the file {file}")
         else:
             self._problem(
@@ -193,31 +234,62 @@ def _resolve(text: str) -> Any:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
         return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-    if _FLOAT.fullmatch(text):
-        return float(text)
+    if _FLOAT.fullmatch(text) and isfinite(number := float(text)):
+        return number
     return text
 
 
-def _validate(source: Source) -> tuple[GatewaySpec | None, list[Finding], tuple[int, ...]]:
-    """The spec, what is wrong with the data, and which endpoints are left.
+def _place(mark: Any) -> Place:
+    return Place(mark.line + 1, mark.column + 1)
+
+
+def _validate(source: Source, problems: Sequence[Finding]) -> Loaded:
+    """The spec, and what is wrong with the data besides the `problems` that reading found.
 
     What is wrong is taken out and the rest tried again, so that one wrong type does not hide an unknown upstream elsewhere. Only the
-    first round reports: what is found after that follows from what was taken out.
+    round after all misspelt keys are put right reports: what is found after it follows from what was taken out.
     """
     tree = deepcopy(source.tree)
-    findings: list[Finding] = []
-    for attempt in range(_ROUNDS):
+    findings = list(problems)
+    reports = True
+    for _ in range(_ROUNDS):
         view, kept = _without_gone(tree)
         try:
-            return GatewaySpec.model_validate(view), findings, kept
+            return Loaded(source, GatewaySpec.model_validate(view), tuple(findings), kept)
         except ValidationError as error:
-            for problem in error.errors(include_url=False, include_input=False):
-                path = _original(problem["loc"], kept)
-                if attempt == 0:
-                    findings.append(_finding(source, path, problem))
-                if not _take_out(tree, path, source.tree):
-                    return None, findings, ()
-    return None, findings, ()
+            wrong = [(_original(one["loc"], kept), one) for one in error.errors(include_url=False, include_input=False)]
+        if misspelt := list(_misspelt(tree, wrong)):
+            findings += [_finding(source, path, one) for path, one, _ in misspelt]
+            for path, _, meant in misspelt:
+                _put_right(tree, path, meant, source)
+            continue
+        told = {finding.path for finding in findings}
+        findings += [_finding(source, path, one) for path, one in wrong if reports and show(source.written(path)) not in told]
+        reports = False
+        parts = {_smallest(tree, path) for path, _ in wrong}
+        if () in parts:
+            break
+        for part in parts:
+            _take_out(tree, part)
+    return Loaded(source, None, tuple(findings))
+
+
+def _misspelt(tree: Any, wrong: Sequence[tuple[Path, Any]]) -> Iterator[tuple[Path, Any, str]]:
+    """Unknown keys that resemble a known one which is not there, and that one."""
+    for path, one in wrong:
+        if one["type"] == "extra_forbidden":
+            meant = get_close_matches(str(path[-1]), known_keys(path[:-1]), n=1)
+            if meant and meant[0] not in at(tree, path[:-1]):
+                yield path, one, meant[0]
+
+
+def _put_right(tree: Any, path: Path, meant: str, source: Source) -> None:
+    """Give a misspelt key its right name, and remember how it was written. Of two that mean the same the first counts."""
+    parent = at(tree, path[:-1])
+    value = parent.pop(path[-1])
+    if meant not in parent:
+        parent[meant] = value
+        source.meant[(*path[:-1], meant)] = path
 
 
 def _without_gone(tree: Any) -> tuple[Any, tuple[int, ...]]:
@@ -236,50 +308,38 @@ def _original(loc: Path, kept: tuple[int, ...]) -> Path:
     return tuple(part for part in loc if part != "[key]")
 
 
-def _take_out(tree: Any, path: Path, original: Any) -> bool:
-    """Remove the smallest thing that holds the problem; False when nothing can be left."""
-    if path == ("version",):
-        tree["version"] = 1
-        return isinstance(original, dict)
+def _smallest(tree: Any, path: Path) -> Path:
+    """The smallest thing that holds the problem and can be left out; empty when there is none."""
     while path:
         parent = at(tree, path[:-1])
-        if isinstance(parent, dict) and path[-1] in parent:
-            del parent[path[-1]]
-            return True
-        if isinstance(parent, list) and path[:-1] == ("endpoints",):
-            parent[int(path[1])] = _GONE
-            return True
+        if path in _WITHOUT or path[:-1] == ("endpoints",) or (isinstance(parent, dict) and path[-1] in parent):
+            return path
         path = path[:-1]
-    return False
+    return path
+
+
+def _take_out(tree: Any, path: Path) -> None:
+    parent = at(tree, path[:-1])
+    if path in _WITHOUT:
+        parent[path[-1]] = _WITHOUT[path]
+    elif isinstance(parent, list):
+        parent[int(path[-1])] = _GONE
+    elif isinstance(parent, dict):  # else it went with something around it
+        parent.pop(path[-1], None)
 
 
 def _finding(source: Source, path: Path, problem: Mapping[str, Any]) -> Finding:
+    kind, at_key = problem["type"], "[key]" in problem["loc"]
     name = str(path[-1]) if path else "config"
-    if problem["type"] == "extra_forbidden":
-        hint = did_you_mean(name, _known_keys(path[:-1]))
+    if kind == "extra_forbidden":
+        hint = did_you_mean(name, known_keys(path[:-1]))
         return source.finding(path, f"unknown key {name!r}{hint}", at_key=True)
-    if problem["type"] == "missing":
+    if kind == "missing":
         return source.finding(path, f"{name!r} is required here", at_key=True)
-    if problem["type"] == "string_pattern_mismatch" and "[key]" in problem["loc"]:
-        return source.finding(path, "a name has only letters, digits and underscores, and no digit first", at_key=True)
-    message = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return source.finding(path, f"should be {message}" if message != problem["msg"] else message)
-
-
-def _known_keys(path: Path) -> list[str]:
-    """The keys that the spec knows at this path."""
-    kind: Any = GatewaySpec
-    for part in path:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            fields = {info.alias or name: info.annotation for name, info in kind.model_fields.items()}
-            kind = _not_none(fields.get(str(part)))
-        else:
-            kind = _not_none(next((argument for argument in reversed(get_args(kind)) if argument is not Ellipsis), None))
-    return [info.alias or name for name, info in getattr(kind, "model_fields", {}).items()]
-
-
-def _not_none(annotation: Any) -> Any:
-    """`Model | None` as `Model`."""
-    if isinstance(annotation, UnionType) or get_origin(annotation) is Union:
-        return next(argument for argument in get_args(annotation) if argument is not NoneType)
-    return annotation
+    if kind == "string_pattern_mismatch":
+        return source.finding(path, _CHARACTERS[problem["ctx"]["pattern"]], at_key=at_key)
+    if kind == "string_type" and isinstance(source.at(path), dict):
+        return source.finding(path, "should be text; quote it, since a brace begins a mapping in YAML")
+    message = next((ours for start, ours in _MESSAGES.items() if kind.startswith(start)), None) or problem["msg"]
+    message = re.sub(r"^(Input|String|Value error,) ", "", message)
+    return source.finding(path, message, at_key=at_key)

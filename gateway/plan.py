@@ -24,7 +24,7 @@ class Upstream:
     url: str = field(repr=False)
     """Scheme, host and port: `http://127.0.0.1:9101`."""
 
-    prefix: str
+    prefix: str = field(repr=False)
     """A path before every step's own; empty or `/api`."""
 
     max_reply: int
@@ -38,7 +38,7 @@ class Target:
     """Path and query of a step's call, to be rendered."""
 
     path: Template
-    query: tuple[tuple[str, Structure], ...] = ()
+    query: tuple[tuple[str, Structure], ...] = field(default=(), repr=False)
     """Parameters of the target's own text first, those under `query` after them."""
 
     text: str = ""
@@ -82,11 +82,11 @@ class Step:
     when: Expression | None = None
     select: Expression | None = None
     accept: frozenset[int] | None = None
-    on_status: Mapping[int, Structure | None] = field(default_factory=dict)
+    on_status: Mapping[int, Structure | None] = field(default_factory=dict, repr=False)
     """What a status means: a value, or None to skip the step."""
 
     optional: bool = False
-    fallback: Structure | None = None
+    fallback: Structure | None = field(default=None, repr=False)
     policies: Policies = Policies()
 
     def __str__(self) -> str:
@@ -117,9 +117,9 @@ class Plan:
     steps: tuple[Step, ...]
     """In the order written, which is the order of the answer."""
 
-    shape: Shape
-    inputs: tuple[Input, ...] = ()
-    summary: str | None = None
+    shape: Shape = field(repr=False)
+    inputs: tuple[Input, ...] = field(default=(), repr=False)
+    summary: str | None = field(default=None, repr=False)
     reads_body: bool = False
     """A step or the answer uses the client's body, or the method is one that has a body."""
 
@@ -143,4 +143,5 @@ def _show(node: Any) -> str:
         return "{" + ", ".join(f"{name}: {_show(child)}" for name, child in node.items()) + "}"
     if isinstance(node, list):
         return "[" + ", ".join(_show(child) for child in node) + "]"
-    return json.dumps(node) if node is None or isinstance(node, bool | int | float) else str(node)
+    text = json.dumps(node) if node is None or isinstance(node, bool | int | float) else str(node)
+    return text if text and text.isprintable() else json.dumps(text)

@@ -11,17 +11,23 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+LONGEST = 86_400.0
+"""Seconds that any duration may have."""
+
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h|d)")
 _SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
-_SIZE = re.compile(r"([0-9]+)(B|KiB|MiB|GiB)")
+_SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB)")
 
 
 def _seconds(written: Any) -> Any:
     match = _DURATION.fullmatch(written) if isinstance(written, str) else None
     if not match:
         raise PydanticCustomError("duration", "not a duration; write a number with its unit, such as 500ms, 2s or 5m")
-    return float(match[1]) * _UNITS[match[2]]
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if not 0 < seconds <= LONGEST:
+        raise PydanticCustomError("duration", "should be more than 0s and at most 1d")
+    return seconds
 
 
 def _bytes(written: Any) -> Any:
@@ -34,7 +40,6 @@ def _bytes(written: Any) -> Any:
 Duration: TypeAlias = Annotated[
     float,
     BeforeValidator(_seconds),
-    Field(gt=0, le=86400.0),
     WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["500ms", "2s", "5m"]}),
 ]
 """Seconds, written with a unit: `500ms`, `2s`, `5m`, `1h`."""
@@ -69,10 +74,10 @@ class RetryPolicy(Policy):
     attempts: int = Field(2, ge=1, le=10)
     """Sends in all, the first included."""
 
-    backoff: Duration = 0.025
+    backoff: Duration = Field(0.025, json_schema_extra={"default": "25ms"})
     """Longest wait before the second attempt; it doubles with each further one. The wait is drawn evenly from 0 up to it."""
 
-    max_backoff: Duration = 0.25
+    max_backoff: Duration = Field(0.25, json_schema_extra={"default": "250ms"})
     """No wait is drawn from more than this."""
 
     def __str__(self) -> str:

@@ -5,20 +5,28 @@ Each field's docstring is its manual: it ends up in the JSON Schema that editors
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Iterator
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
 
+from gateway.finding import Path
 from gateway.policy import CachePolicy, Duration, RetryPolicy, Size
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
-_IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
-_HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
+HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 
-Name: TypeAlias = Annotated[str, Field(pattern=_IDENTIFIER, max_length=64)]
-HeaderName: TypeAlias = Annotated[str, Field(pattern=_HEADER_NAME, max_length=128)]
+Name: TypeAlias = Annotated[str, Field(pattern=IDENTIFIER, max_length=64)]
+HeaderName: TypeAlias = Annotated[str, Field(pattern=HEADER_NAME, max_length=128)]
 Status: TypeAlias = Annotated[int, Field(ge=100, le=599)]
+
+_CLOSED: JsonDict = {"additionalProperties": False}
+"""For the JSON Schema of keys that have a pattern: others are wrong."""
 
 
 def _false_is_none(value: Any) -> Any:
@@ -30,10 +38,21 @@ def _or_off(kind: Any) -> Any:
     return BeforeValidator(_false_is_none, json_schema_input_type=kind | Literal[False] | None)
 
 
+def _text_or_number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        # Said once, where a union would complain for each of its parts.
+        raise PydanticCustomError("scalar", "should be text or a number")
+    return value
+
+
 class Spec(BaseModel):
     """What all parts of a config share."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def __repr_args__(self) -> Iterator[tuple[None, str]]:
+        """Which fields are written, not what: any value may be a secret from the environment."""
+        return ((None, name) for name in type(self).model_fields if name in self.model_fields_set)
 
 
 class ForwardSpec(Spec):
@@ -49,16 +68,16 @@ class ForwardSpec(Spec):
 class UpstreamSpec(Spec):
     """A remote HTTP service that steps call."""
 
-    url: str = Field(repr=False)
+    url: str
     """Where it is: `http://127.0.0.1:9101`, with a path in front of every step's own if there is one."""
 
     timeout: Duration | None = None
     """Limit of one attempt. Without it an attempt may take as long as the endpoint."""
 
-    max_reply: Size = 10 * 1024**2
+    max_reply: Size = Field(10 * 1024**2, json_schema_extra={"default": "10MiB"})
     """A larger reply is a failure."""
 
-    headers: dict[HeaderName, str] = Field(default={}, repr=False)
+    headers: dict[HeaderName, str] = Field(default={}, json_schema_extra=_CLOSED)
     """Headers sent with every call, such as an API key: `{X-Api-Key: "${API_KEY}"}`."""
 
     forward: ForwardSpec = ForwardSpec()
@@ -89,7 +108,7 @@ class InputSpec(Spec):
     default: Any = None
     """Its value when the client does not give it."""
 
-    enum: tuple[str | int | float, ...] | None = None
+    enum: tuple[Annotated[str | int | float, BeforeValidator(_text_or_number)], ...] | None = None
     """The only values allowed."""
 
     minimum: float | None = None
@@ -111,20 +130,30 @@ class InputSpec(Spec):
 class StepSpec(Spec):
     """One unit of an endpoint's work: one call. It waits for the steps that it names, and for nothing else."""
 
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [method]} for method in METHODS]})
+
     get: str | None = None
     """`UPSTREAM /path/{reference}?name={reference}`. One of get, post, put, patch and delete must be written."""
-    post: str | None = None
-    put: str | None = None
-    patch: str | None = None
-    delete: str | None = None
 
-    query: dict[str, Any] = Field(default={}, repr=False)
+    post: str | None = None
+    """As `get`; with `body` to send."""
+
+    put: str | None = None
+    """As `get`; with `body` to send."""
+
+    patch: str | None = None
+    """As `get`; with `body` to send."""
+
+    delete: str | None = None
+    """As `get`."""
+
+    query: dict[str, Any] = {}
     """Query parameters to send. One whose value is absent is left out; a list of templates repeats it."""
 
-    headers: dict[HeaderName, str] = Field(default={}, repr=False)
+    headers: dict[HeaderName, str] = Field(default={}, json_schema_extra=_CLOSED)
     """Headers to send. One whose value is absent is left out."""
 
-    body: Any = Field(default=None, repr=False)
+    body: Any = None
     """JSON to send: any structure, with references in its strings."""
 
     forward: ForwardSpec = ForwardSpec()
@@ -136,10 +165,10 @@ class StepSpec(Spec):
     accept: tuple[Status, ...] | None = None
     """Statuses that are good. Any 2xx unless written."""
 
-    on_status: dict[Status, Any] = {}
+    on_status: dict[Status, Any] = Field(default={}, json_schema_extra={"propertyNames": {"pattern": "^[1-5][0-9]{2}$"}})
     """A status and what it means: a value with references, or the word `skip`."""
 
-    needs: tuple[Name, ...] = ()
+    needs: tuple[str, ...] = ()
     """Steps to wait for although nothing of theirs is used."""
 
     when: str | None = None
@@ -173,13 +202,13 @@ class EndpointSpec(Spec):
     summary: str | None = None
     """A line for the OpenAPI document."""
 
-    timeout: Duration = 2.0
+    timeout: Duration = Field(2.0, json_schema_extra={"default": "2s"})
     """Deadline of the whole answer."""
 
     inputs: dict[str, InputSpec] = {}
     """Inputs that need a type, a bound or a default. What is not declared is a string."""
 
-    steps: dict[Name, StepSpec] = Field(min_length=1)
+    steps: dict[Name, StepSpec] = Field(min_length=1, json_schema_extra=_CLOSED)
     """The calls, by name. All that need nothing of each other run at once."""
 
     response: Any = None
@@ -202,14 +231,33 @@ class GatewaySpec(Spec):
     version: Literal[1]
     """The version of this language."""
 
-    upstreams: dict[Name, UpstreamSpec] = {}
+    upstreams: dict[Name, UpstreamSpec] = Field(default={}, json_schema_extra=_CLOSED)
     """The services that steps call, by name."""
 
-    endpoints: tuple[EndpointSpec, ...] = Field(min_length=1)
+    endpoints: tuple[EndpointSpec, ...] = Field(json_schema_extra={"minItems": 1})
     """What clients call."""
 
     answer: AnswerSpec = AnswerSpec()
     """What an answer says about itself."""
 
-    cache_size: Size = 64 * 1024**2
+    cache_size: Size = Field(64 * 1024**2, json_schema_extra={"default": "64MiB"})
     """Bytes that cached replies may take in memory, in each worker."""
+
+
+def known_keys(path: Path) -> list[str]:
+    """The keys that the spec knows at this path."""
+    kind: Any = GatewaySpec
+    for part in path:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            fields = {info.alias or name: info.annotation for name, info in kind.model_fields.items()}
+            kind = _not_none(fields.get(str(part)))
+        else:
+            kind = _not_none(next((argument for argument in reversed(get_args(kind)) if argument is not Ellipsis), None))
+    return [info.alias or name for name, info in getattr(kind, "model_fields", {}).items()]
+
+
+def _not_none(annotation: Any) -> Any:
+    """`Model | None` as `Model`."""
+    if isinstance(annotation, UnionType) or get_origin(annotation) is Union:
+        return next(argument for argument in get_args(annotation) if argument is not NoneType)
+    return annotation

@@ -10,7 +10,7 @@ from gateway.compile.report import RESERVED, Names, Reading, Report
 from gateway.compile.steps import Surroundings, compile_step
 from gateway.compile.upstreams import compile_upstream
 from gateway.errors import ConfigError
-from gateway.finding import Path, at
+from gateway.finding import Path
 from gateway.inputs import Input, Where, make_input
 from gateway.load import Loaded
 from gateway.plan import Plan, Step
@@ -28,7 +28,7 @@ _HAS_BODY = ("POST", "PUT", "PATCH")
 
 def compile_plans(loaded: Loaded) -> tuple[Plan, ...]:
     """The plans of a config, in the order written. Raises `ConfigError` with every finding of loading and compiling."""
-    report = Report(loaded.source, list(loaded.findings))
+    report = Report(loaded.source, loaded.findings)
     plans = tuple(_endpoints(loaded.spec, loaded, report)) if loaded.spec else ()
     if report.findings:
         raise ConfigError(sorted(set(report.findings)))
@@ -37,13 +37,16 @@ def compile_plans(loaded: Loaded) -> tuple[Plan, ...]:
 
 def _endpoints(spec: GatewaySpec, loaded: Loaded, report: Report) -> Iterator[Plan]:
     upstreams = {name: compile_upstream(name, upstream, report) for name, upstream in spec.upstreams.items()}
-    written = tuple(at(loaded.source.tree, ("upstreams",)) or ())
+    written = loaded.source.at(("upstreams",))
+    if not spec.endpoints:
+        report.add(("endpoints",), "should not be empty")
     seen: dict[tuple[str, str], int] = {}
     for index, endpoint in zip(loaded.endpoints, spec.endpoints, strict=True):
         path: Path = ("endpoints", index)
         _check_path(endpoint, path, seen, report)
         names = _names(endpoint, path, report)
-        among = Surroundings(report, names, upstreams, spec.upstreams, written)
+        known = None if report.lacks(spec, "upstreams", ()) else tuple(written or spec.upstreams)
+        among = Surroundings(report, names, upstreams, spec.upstreams, known)
         yield _plan(endpoint, path, among, spec.answer.errors)
 
 
@@ -83,9 +86,9 @@ def _shape(spec: EndpointSpec, path: Path, among: Surroundings, errors: str | No
 
 
 def _names(spec: EndpointSpec, path: Path, report: Report) -> Names:
-    steps = at(report.source.tree, (*path, "steps"))
-    written = tuple(steps) if isinstance(steps, dict) else tuple(spec.steps)
-    return Names(tuple(dict.fromkeys(_PARAMETER.findall(spec.path))), written, spec.method in _HAS_BODY)
+    written = tuple(report.source.at((*path, "steps")) or spec.steps)
+    may_have_body = spec.method in _HAS_BODY or report.lacks(spec, "method", path)
+    return Names(tuple(dict.fromkeys(_PARAMETER.findall(spec.path))), written, may_have_body)
 
 
 def _check_path(spec: EndpointSpec, path: Path, seen: dict[tuple[str, str], int], report: Report) -> None:
@@ -98,13 +101,13 @@ def _check_path(spec: EndpointSpec, path: Path, seen: dict[tuple[str, str], int]
         report.add(place, "each segment of a path is plain text or one {name}")
     elif {".", ".."} & set(segments):
         report.add(place, "a path has no dot segments")
-    elif spec.path.startswith(OWN_PATHS):
+    elif any(f"{spec.path}/".startswith(f"{own}/") for own in OWN_PATHS):
         report.add(place, f"the gateway answers {', '.join(OWN_PATHS)} itself")
     for name in {name for name in parameters if parameters.count(name) > 1}:
         report.add(place, f"{{{name}}} stands twice in it")
     # Two paths that differ only in the names of their parameters match the same requests.
     key = (spec.method, _PARAMETER.sub("{}", spec.path))
-    if key in seen:
+    if key in seen and not report.lacks(spec, "method", path):
         report.add(place, f"endpoints[{seen[key]}] answers {spec.method} {spec.path} already")
     seen.setdefault(key, int(path[1]))
 
@@ -136,7 +139,13 @@ def _check_cycles(steps: Iterable[Step], path: Path, report: Report) -> None:
             cycle: list[str] = error.args[1]
             first = min(range(len(cycle) - 1), key=lambda index: list(needs).index(cycle[index]))
             ring = list(reversed([*cycle[first:-1], *cycle[: first + 1]]))
-            report.add((*path, "steps", ring[0]), f"a cycle: {' needs '.join(ring)}; none of them can run first", at_key=True)
+            report.add((*path, "steps", ring[0]), _circular(ring), at_key=True)
             needs[cycle[1]].discard(cycle[0])
         else:
             return
+
+
+def _circular(ring: list[str]) -> str:
+    if len(ring) == 2:
+        return "needs itself; a step sees the values of other steps only, and its own reply under 'select'"
+    return f"a cycle: {' needs '.join(ring)}; none of them can run first"

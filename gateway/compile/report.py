@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from gateway.finding import Finding, Path, Source
+from pydantic import BaseModel
+
+from gateway.finding import Finding, Path, Piece, Source, show
 from gateway.inputs import Where
 from gateway.reference import (
     BadExpression,
@@ -17,6 +20,7 @@ from gateway.reference import (
     parse_expression,
     parse_structure,
     parse_template,
+    pieces,
 )
 
 Parsed = TypeVar("Parsed", bound=Template | Expression)
@@ -27,17 +31,28 @@ REQUEST = ("path", "query", "headers", "body")
 RESERVED = (*REQUEST, "auth", "item", "steps")
 """Names that no step may have."""
 
+_OUTSIDE = "\udfff"
+"""Stands for text from outside the file while a template is parsed; no file has half a surrogate pair in it."""
 
-@dataclass(slots=True)
+_NO_CODE = "'${…}' is text and cannot be part of an expression, which plans and errors show"
+
+
 class Report:
     """Everything found wrong so far."""
 
-    source: Source
-    findings: list[Finding] = field(default_factory=list)
+    def __init__(self, source: Source, findings: Iterable[Finding]) -> None:
+        self.source = source
+        self.findings = list(findings)
+        self._told = {finding.path for finding in self.findings}
 
     def add(self, path: Path, message: str, *, at_key: bool = False) -> None:
-        """Add a finding at this path."""
-        self.findings.append(self.source.finding(path, message, at_key=at_key))
+        """Add a finding at this path, unless loading had one there: whatever follows from that is not worth a word."""
+        if show(self.source.written(path)) not in self._told:
+            self.findings.append(self.source.finding(path, message, at_key=at_key))
+
+    def lacks(self, spec: BaseModel, name: str, path: Path) -> bool:
+        """The field is written but wrong, so that it has been taken out: nothing follows from its absence."""
+        return name not in spec.model_fields_set and self.source.written((*path, name)) in self.source.keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +74,9 @@ class Names:
     def complaint(self, name: tuple[str, ...]) -> str | None:
         """Why this name cannot be read, None when it can."""
         head, second = name[0], name[1] if len(name) > 1 else None
-        if head in ("auth", "item"):
+        if head == "@":
+            return "'@' and '*' at the top name everything at once; name what you need"
+        if head in ("auth", "item") and head not in self.steps:
             return f"{head!r} is not available here"
         if head == "body" and not self.has_body:
             return "there is no body: the endpoint's method has none"
@@ -92,11 +109,12 @@ class Reading:
 
     def template(self, text: str, path: Path) -> Template | None:
         """Text with references; None when it has been reported."""
-        return self._checked(parse_template, text, path)
+        outside = self.report.source.outside.get(path)
+        return self._checked(lambda: _parse_around(outside) if outside else parse_template(text), path)
 
     def expression(self, text: str, path: Path) -> Expression | None:
         """An expression over the values at hand; None when it has been reported."""
-        return self._checked(parse_expression, text, path)
+        return self._checked(lambda: self._code(text, path), path)
 
     def structure(self, data: Any, path: Path) -> Structure:
         """JSON with templates in its strings."""
@@ -108,22 +126,27 @@ class Reading:
 
     def own(self, text: str, path: Path) -> Expression | None:
         """An expression over a reply's own body, which may have any names."""
-        try:
-            return parse_expression(text)
-        except BadExpression as error:
-            self.report.add(path, str(error))
-            return None
+        return self._parsed(lambda: self._code(text, path), path)
 
-    def _checked(self, parse: Callable[[str], Parsed], text: str, path: Path) -> Parsed | None:
+    def _code(self, text: str, path: Path) -> Expression:
+        if path in self.report.source.outside:
+            raise BadExpression(_NO_CODE)
+        return parse_expression(text)
+
+    def _checked(self, parse: Callable[[], Parsed], path: Path) -> Parsed | None:
+        parsed = self._parsed(parse, path)
+        if parsed:
+            for expression in parsed.expressions if isinstance(parsed, Template) else (parsed,):
+                for name in expression.names:
+                    self._check(name, path)
+        return parsed
+
+    def _parsed(self, parse: Callable[[], Parsed], path: Path) -> Parsed | None:
         try:
-            parsed = parse(text)
+            return parse()
         except BadExpression as error:
             self.report.add(path, str(error))
             return None
-        for expression in parsed.expressions if isinstance(parsed, Template) else (parsed,):
-            for name in expression.names:
-                self._check(name, path)
-        return parsed
 
     def _check(self, name: tuple[str, ...], path: Path) -> None:
         if complaint := self.names.complaint(name):
@@ -136,3 +159,17 @@ class Reading:
             self.names.reads.setdefault(("query", name[1]))
         elif name[0] == "headers":
             self.names.reads.setdefault(("header", name[1].lower().replace("_", "-")))
+
+
+def _parse_around(outside: tuple[Piece, ...]) -> Template:
+    """Parse what the file itself has, so that text from outside is never taken for a reference, whatever braces a secret has.
+
+    The text of the template, which plans and errors show, is the text as written.
+    """
+    marked = "".join(piece.text if piece.written is None else _OUTSIDE for piece in outside)
+    if any(_OUTSIDE in text for text, is_reference in pieces(marked) if is_reference):
+        raise BadExpression(_NO_CODE)
+    texts = (piece.text for piece in outside if piece.written is not None)
+    parsed = parse_template(marked)
+    parts = tuple(re.sub(_OUTSIDE, lambda _: next(texts), part) if isinstance(part, str) else part for part in parsed.parts)
+    return Template("".join(piece.shown for piece in outside), parts)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from gateway.compile.report import Names, Reading, Report
-from gateway.compile.upstreams import check_forward, check_headers
-from gateway.finding import Path, at
+from gateway.compile.upstreams import CONTROL, check_forward, check_headers, check_path, check_value
+from gateway.finding import Path
 from gateway.plan import Policies, Step, Target, Upstream
 from gateway.policy import Policy
-from gateway.reference import BadExpression, Structure, Template, did_you_mean, masked
+from gateway.reference import BadExpression, Structure, Template, did_you_mean, masked, parse_structure
 from gateway.spec import METHODS, StepSpec, UpstreamSpec
 
 AnyPolicy = TypeVar("AnyPolicy", bound=Policy)
-
-_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\0-]|%[0-9A-Fa-f]{2})*")
-"""What a path may have (RFC 3986, section 3.3), references blanked out."""
 
 _SENDS_BODY = ("post", "put", "patch")
 
@@ -32,8 +28,8 @@ class Surroundings:
     names: Names
     upstreams: Mapping[str, Upstream]
     specs: Mapping[str, UpstreamSpec]
-    written: tuple[str, ...]
-    """Names of upstreams as written, those with mistakes in them included."""
+    written: tuple[str, ...] | None
+    """Names of upstreams as written, those with mistakes in them included; None when nobody can tell."""
 
 
 def compile_step(name: str, spec: StepSpec, path: Path, among: Surroundings) -> Step | None:
@@ -67,7 +63,7 @@ def _method(spec: StepSpec, path: Path, report: Report) -> str | None:
     written = [method for method in METHODS if getattr(spec, method) is not None]
     if not written:
         # A call that was wrong has been taken out and reported before; then there is nothing to add.
-        if not any(at(report.source.tree, (*path, method)) is not None for method in METHODS):
+        if not any(report.lacks(spec, method, path) for method in METHODS):
             report.add(path, f"a step needs one of {', '.join(METHODS)}: UPSTREAM /path", at_key=True)
         return None
     for method in written[1:]:
@@ -79,18 +75,21 @@ def _target(
     spec: StepSpec, method: str, path: Path, reading: Reading, among: Surroundings
 ) -> tuple[Upstream | None, Target | None]:
     place, report = (*path, method), among.report
-    if place in report.source.interpolated:
+    if place in report.source.outside:
         report.add(
             place, "'${…}' is not for a step's target, which plans and traces show; write it in the upstream or under 'query'"
         )
         return None, None
     name, _, text = getattr(spec, method).partition(" ")
-    if name not in among.written:
-        report.add(place, f"unknown upstream {name!r}{did_you_mean(name, among.written)}")
     text = text.strip()
     if not text.startswith("/"):
         report.add(place, "write the upstream's name, a space, and a path that begins with '/'")
         return among.upstreams.get(name), None
+    if CONTROL.search(text):
+        report.add(place, "a target has no line breaks or other control characters")
+        return among.upstreams.get(name), None
+    if among.written is not None and name not in among.written:
+        report.add(place, f"unknown upstream {name!r}{did_you_mean(name, among.written)}")
     return among.upstreams.get(name), _parse_target(text, spec, path, place, reading)
 
 
@@ -101,18 +100,12 @@ def _parse_target(text: str, spec: StepSpec, path: Path, place: Path, reading: R
         reading.report.add(place, str(error))
         return None
     end = mask.find("?") if "?" in mask else len(mask)
-    _check_path(mask[:end], place, reading.report)
-    query = [(name, reading.structure(value, place)) for name, value in _parameters(text[end + 1 :], mask[end + 1 :])]
-    query += [(name, reading.structure(value, (*path, "query", name))) for name, value in spec.query.items()]
     template = reading.template(text[:end], place)
+    if template:
+        check_path(mask[:end], place, reading.report)
+    query = [(name, _parameter(value, place, reading)) for name, value in _parameters(text[end + 1 :], mask[end + 1 :])]
+    query += [(name, reading.structure(value, (*path, "query", name))) for name, value in spec.query.items()]
     return Target(template, tuple(query), text) if template else None
-
-
-def _check_path(mask: str, place: Path, report: Report) -> None:
-    if not _PATH.fullmatch(mask):
-        report.add(place, "the path has a character that must be percent-encoded")
-    elif {".", ".."} & set(mask.split("/")) or "//" in mask:
-        report.add(place, "the path has an empty or a dot segment")
 
 
 def _parameters(text: str, mask: str) -> Iterator[tuple[str, str]]:
@@ -120,9 +113,20 @@ def _parameters(text: str, mask: str) -> Iterator[tuple[str, str]]:
     start = 0
     for part in mask.split("&") if mask else ():
         name, equals, _ = part.partition("=")
-        value = text[start + len(name) + len(equals) : start + len(part)]
-        yield unquote(name), value if "{" in value else unquote(value)
+        yield unquote(name), text[start + len(name) + len(equals) : start + len(part)]
         start += len(part) + 1
+
+
+def _parameter(text: str, place: Path, reading: Reading) -> Structure:
+    """A value in the target's own query: what it has percent-encoded is decoded, an encoded brace begins no reference."""
+
+    def leaf(text: str, _: Path) -> Template | None:
+        if template := reading.template(text, place):
+            parts = (unquote(part) if isinstance(part, str) else part for part in template.parts)
+            return Template(text, tuple(parts))
+        return None
+
+    return parse_structure(text, leaf)
 
 
 def _parts(spec: StepSpec, path: Path, reading: Reading) -> dict[str, Any]:
@@ -133,13 +137,16 @@ def _parts(spec: StepSpec, path: Path, reading: Reading) -> dict[str, Any]:
     headers: list[tuple[str, Template]] = []
     for name, text in spec.headers.items():
         if template := reading.template(text, (*path, "headers", name)):
+            check_value("".join(part for part in template.parts if isinstance(part, str)), (*path, "headers", name), report)
             headers.append((name.lower(), template))
     return {
         "headers": tuple(headers),
         "body": reading.structure(spec.body, (*path, "body")) if spec.body is not None else None,
         "when": reading.expression(spec.when, (*path, "when")) if spec.when else None,
         "select": reading.own(spec.select, (*path, "select")) if spec.select else None,
-        "on_status": {status: _meaning(value, (*path, "on_status", status), reading) for status, value in spec.on_status.items()},
+        "on_status": {
+            status: _meaning(value, (*path, "on_status", str(status)), reading) for status, value in spec.on_status.items()
+        },
         "fallback": reading.structure(spec.fallback, (*path, "fallback")) if "fallback" in spec.model_fields_set else None,
     }
 
@@ -160,14 +167,20 @@ def _needs(spec: StepSpec, path: Path, among: Surroundings) -> Iterator[str]:
 def _check_sense(spec: StepSpec, method: str | None, path: Path, report: Report) -> None:
     """Report what is well written and can have no effect: nobody writes that on purpose."""
     skips = spec.when is not None or "skip" in spec.on_status.values()
-    if "fallback" in spec.model_fields_set and not spec.optional and not skips:
+    may_be_skipped = skips or any(report.lacks(spec, word, path) for word in ("optional", "when", "on_status"))
+    if "fallback" in spec.model_fields_set and not spec.optional and not may_be_skipped:
         report.add(
             (*path, "fallback"), "is never used: the step is neither optional nor ever skipped; add 'optional: true'", at_key=True
         )
-    if spec.body is not None and method and method not in _SENDS_BODY:
+    if spec.body is not None and method and not any(getattr(spec, sends) for sends in _SENDS_BODY):
         report.add((*path, "body"), f"a {method.upper()} sends no body", at_key=True)
     if spec.cache is not None and method and method != "get":
         report.add((*path, "cache"), f"only the replies to a GET are cached, and this is a {method.upper()}", at_key=True)
+    for name, value in spec.query.items():
+        if isinstance(value, dict):
+            report.add(
+                (*path, "query", name), "should be text, a number or a list; quote it, since a brace begins a mapping in YAML"
+            )
     for status in spec.on_status:
         if spec.accept and status in spec.accept:
             report.add(

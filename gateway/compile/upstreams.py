@@ -17,7 +17,14 @@ _HOP_BY_HOP = ("connection", "keep-alive", "proxy-connection", "te", "trailer", 
 _OURS = ("host", "content-length", "expect", "accept-encoding", "traceparent", "tracestate", "x-request-timeout")
 """Fields that the gateway itself sets on every call."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL_BUT_TAB = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What a header's value cannot have (RFC 9110, section 5.5)."""
+
+_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\0-]|%[0-9A-Fa-f]{2})*")
+"""What a path may have (RFC 3986, section 3.3), references blanked out."""
+
+_DOT = re.compile("%2e", re.IGNORECASE)
 
 
 def compile_upstream(name: str, spec: UpstreamSpec, report: Report) -> Upstream:
@@ -27,8 +34,7 @@ def compile_upstream(name: str, spec: UpstreamSpec, report: Report) -> Upstream:
     check_headers(spec.headers, (*path, "headers"), report)
     check_forward(spec.forward, (*path, "forward"), report)
     for header, value in spec.headers.items():
-        if _CONTROL.search(value):
-            report.add((*path, "headers", header), "a header's value has no line breaks or other control characters")
+        check_value(value, (*path, "headers", header), report)
     return Upstream(name, url, prefix, spec.max_reply, {key.lower(): value for key, value in spec.headers.items()})
 
 
@@ -39,6 +45,20 @@ def check_headers(names: Iterable[str], path: Path, report: Report) -> None:
             report.add((*path, name), f"{name!r} belongs to one connection and cannot be sent on", at_key=True)
         elif name.lower() in _OURS:
             report.add((*path, name), f"{name!r} is set by the gateway itself", at_key=True)
+
+
+def check_value(text: str, path: Path, report: Report) -> None:
+    """Report text that would not stay one header."""
+    if _CONTROL_BUT_TAB.search(text):
+        report.add(path, "a header's value has no line breaks or other control characters")
+
+
+def check_path(mask: str, path: Path, report: Report) -> None:
+    """Report a path that would not arrive as it is written."""
+    if not _PATH.fullmatch(mask):
+        report.add(path, "the path has a character that must be percent-encoded")
+    elif {".", ".."} & set(_DOT.sub(".", mask).split("/")) or "//" in mask:
+        report.add(path, "the path has an empty or a dot segment")
 
 
 def check_forward(spec: ForwardSpec, path: Path, report: Report) -> None:
@@ -56,10 +76,12 @@ def _split(url: str, path: Path, report: Report) -> tuple[str, str]:
     except ValueError:
         report.add(path, "not a URL; write http://HOST:PORT")
         return "", ""
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_good or _CONTROL.search(url) or " " in url:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_good or CONTROL.search(url) or " " in url:
         report.add(path, "not a URL; write http://HOST:PORT or https://HOST")
     elif parts.username is not None or parts.password is not None:
         report.add(path, "credentials do not belong in a URL, which is logged in many places; write them under 'headers'")
     elif parts.query or parts.fragment:
         report.add(path, "an upstream's url ends with its path; write query parameters in the steps")
+    else:
+        check_path(parts.path.rstrip("/"), path, report)
     return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -28,9 +29,8 @@ Serve: TypeAlias = Callable[..., Awaitable[httpx.AsyncClient]]
 @pytest.fixture(autouse=True)
 def _no_telemetry_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No `OTEL_…` variable of whoever runs the tests has a say, and loggers keep the level they had."""
-    monkeypatch.setenv("OTEL_SERVICE_NAME", "")
-    for name in ("OTEL_TRACES_SAMPLER", "OTEL_SDK_DISABLED", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        monkeypatch.delenv(name)
     loggers = [logging.getLogger(name) for name in ("httpx", "httpcore")]
     before = [logger.level for logger in loggers]
     yield

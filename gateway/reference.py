@@ -7,6 +7,7 @@ An *expression* is JMESPath over the values at hand. It has no loops, no I/O and
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -23,6 +24,8 @@ LONGEST = 2_000
 """Characters an expression may have: deeply nested ones exhaust the parser's stack."""
 
 _QUOTES = "'\"`"
+_LEFT_FIRST = ("pipe", "projection", "filter_projection", "value_projection", "flatten", "index_expression")
+"""Nodes of which only the left side stands in the scope; the right side is read from what the left side gave."""
 
 
 class BadExpression(ValueError):
@@ -37,11 +40,11 @@ class Fields(dict[str, Any]):
     """Header fields by name; `accept_language` finds `accept-language`, since a hyphen would have to be quoted in an expression."""
 
     def __init__(self, fields: Iterable[tuple[str, Any]] = ()) -> None:
-        super().__init__((name.lower(), value) for name, value in fields)
+        super().__init__((_spelled(name), value) for name, value in fields)
 
     def get(self, name: str, default: Any = None) -> Any:
         """The field's value, in any spelling of its name."""
-        return super().get(name.lower().replace("_", "-"), default)
+        return super().get(_spelled(name), default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,10 @@ def parse_structure(data: Any, leaf: Leaf, trail: Trail = ()) -> Structure:
     return Structure(walk(data, trail), tuple(found))
 
 
+def _spelled(field_name: str) -> str:
+    return field_name.lower().replace("_", "-")
+
+
 def _fill(node: Any, scope: Scope) -> Any:
     if isinstance(node, Template | Expression):
         return node(scope)
@@ -157,7 +164,11 @@ def as_text(value: Any) -> str:
         return ",".join(as_text(element) for element in value)
     if value is None or isinstance(value, dict):
         raise Unresolved("an object or null has no form as text")
-    return json.dumps(value)
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (ValueError, TypeError) as error:
+        # Not a number, infinite, or longer than Python is willing to write.
+        raise Unresolved("a number out of all bounds has no form as text") from error
 
 
 def parse_expression(text: str) -> Expression:
@@ -165,14 +176,18 @@ def parse_expression(text: str) -> Expression:
     if len(text) > LONGEST:
         raise BadExpression(f"longer than {LONGEST} characters")
     try:
-        compiled = jmespath.compile(text)
-        _check_functions(compiled.parsed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", PendingDeprecationWarning)
+            compiled = jmespath.compile(text)
+        _check(compiled.parsed)
         names = tuple(dict.fromkeys(_names(compiled.parsed)))
     except JMESPathError as error:
         raise BadExpression(_reason(error)) from error
+    except PendingDeprecationWarning as warning:
+        raise BadExpression("what stands between backticks is JSON; write text between single quotes") from warning
     except RecursionError as error:
         raise BadExpression("nested too deeply") from error
-    plain = names[0] if names and text == ".".join(names[0]) else None
+    plain = names[0] if names and text != "@" and text == ".".join(names[0]) else None
     return Expression(text, names, _getter(plain) if plain else compiled.search)
 
 
@@ -257,22 +272,30 @@ def _names(node: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     if kind == "field":
         yield (node["value"],)
     elif kind in ("current", "identity"):
-        raise BadExpression("'@' and '*' at the top name everything at once; name what you need")
+        # Everything at once. Of a reply's own body that is a good thing to read; no scope has such a name.
+        yield ("@",)
     elif kind == "subexpression":
         yield from _dotted(children)
-    elif kind in ("pipe", "projection", "filter_projection", "value_projection", "flatten", "index_expression"):
-        # Only the left side stands in the scope; the right side is read from what the left side gave.
+    elif kind in _LEFT_FIRST:
         yield from _names(children[0])
     elif kind != "expref":
         for child in children:
             yield from _names(child)
 
 
-def _check_functions(node: Mapping[str, Any]) -> None:
-    if node["type"] == "function_expression" and node["value"] not in Functions.FUNCTION_TABLE:
+def _check(node: Mapping[str, Any], parent: str = "") -> None:
+    """Refuse what parses and can never give what its author means."""
+    kind = node["type"]
+    children = [child for child in node["children"] if isinstance(child, dict)]  # a slice has numbers
+    if kind == "function_expression" and node["value"] not in Functions.FUNCTION_TABLE:
         raise BadExpression(f"unknown function {node['value']}(){did_you_mean(node['value'], Functions.FUNCTION_TABLE)}")
-    for child in node["children"]:
-        _check_functions(child)
+    if kind == "expref" and parent != "function_expression":
+        raise BadExpression("'&' stands only before an argument of a function, as in sort_by(orders, &total)")
+    if kind in ("subexpression", *_LEFT_FIRST) and kind != "pipe" and children[0]["type"] == "not_expression":
+        # JMESPath reads !user.blocked as (!user).blocked, which is null whoever the user is.
+        raise BadExpression("'!' negates only the name right behind it; write !(user.blocked) for a field's")
+    for child in children:
+        _check(child, kind)
 
 
 def _dotted(children: list[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
@@ -283,9 +306,14 @@ def _dotted(children: list[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
         return
     path = [head["value"]]
     for child in rest:
-        if child["type"] != "field":
+        first = child
+        while first["type"] in _LEFT_FIRST:
+            first = first["children"][0]
+        if first["type"] != "field":
             break
-        path.append(child["value"])
+        path.append(first["value"])
+        if first is not child:
+            break
     yield tuple(path)
 
 

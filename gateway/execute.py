@@ -58,10 +58,11 @@ class _RunState:
     deadline: float
     span: Span
     scope: dict[str, Any]
-    steps: dict[str, Step] = field(default_factory=dict)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     spans: dict[str, Span] = field(default_factory=dict)
+    replaced: set[str] = field(default_factory=set)
+    """Steps that came to nothing and whose fallback stands in for them."""
 
     async def step(self, step: Step) -> None:
         for need in step.needs:  # 1
@@ -79,15 +80,15 @@ class _RunState:
             raise _Broken(step.name)
 
     def _blocked(self, step: Step) -> Outcome | None:
-        """How the step ends when one it needs came to nothing and has no fallback."""  # 2
-        for need in step.needs:
-            outcome = self.outcomes[need]
-            if self.steps[need].fallback is not None:
-                continue
-            if isinstance(outcome, Failed):
-                return Failed(NeedFailed(need, outcome.error))
+        """How the step ends when one it needs came to nothing and nothing stands in for it."""  # 2
+        missing = {need: self.outcomes[need] for need in step.needs if need not in self.replaced}
+        # Skipped comes before failed: what would not have run anyway has not failed.
+        for need, outcome in missing.items():
             if isinstance(outcome, Skipped):
                 return Skipped(f"needs {need}, which was skipped")
+        for need, outcome in missing.items():
+            if isinstance(outcome, Failed):
+                return Failed(NeedFailed(need, outcome.error))
         return None
 
     async def _outcome(self, step: Step, span: Span) -> Outcome:
@@ -129,6 +130,7 @@ class _RunState:
             value = step.fallback(self.scope)
         except Unresolved:
             return None, word
+        self.replaced.add(step.name)
         return value, word if word == "skipped" else "fallback"
 
 
@@ -137,7 +139,7 @@ async def run(plan: Plan, callers: Mapping[str, Caller], request: Mapping[str, A
 
     The deadline is absolute loop time. Cancelling the run cancels every call that is in flight.
     """
-    state = _RunState(plan, callers, deadline, span, {**request, "steps": {}}, {step.name: step for step in plan.steps})
+    state = _RunState(plan, callers, deadline, span, {**request, "steps": {}})
     broken = None
     state.tasks = {step.name: asyncio.create_task(state.step(step)) for step in plan.steps}
     try:

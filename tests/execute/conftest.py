@@ -1,0 +1,70 @@
+"""Plans compiled from short YAML, each step with an upstream of its own that the test plays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from textwrap import dedent, indent
+from typing import Any
+
+import pytest
+
+from gateway.compile import compile_plans
+from gateway.errors import ConfigError
+from gateway.execute import Ran, run
+from gateway.load import load_text
+from gateway.plan import Plan
+from gateway.reference import Fields
+from gateway.stack import step_stack
+from gateway.store import MemoryStore
+from gateway.telemetry import Span, Trace
+
+CONFIG = """
+version: 1
+upstreams: {shop: {url: "http://127.0.0.1:9101"}}
+endpoints:
+  - path: /home/{id}
+    steps:
+"""
+
+
+@dataclass(eq=False)
+class Home:
+    """An endpoint to run; `home["user"]` is the upstream that its step `user` asks, and unless told otherwise it answers "user"."""
+
+    plan: Plan
+    upstreams: dict[str, Any]
+    span: Span = field(default_factory=lambda: Trace(1, True, count(1).__next__).span("GET /home/{id}", "server", None))
+
+    def __getitem__(self, step: str) -> Any:
+        return self.upstreams[step]
+
+    async def run(self, *, within: float = 2.0, **request: Any) -> Ran:
+        """Run the plan on a request whose deadline is that many seconds away."""
+        values = {"path": {"id": "42"}, "query": {}, "headers": Fields(), "body": None, **request}
+        store = MemoryStore(10_000)
+        callers = {step.name: step_stack(step, store).around(self[step.name]) for step in self.plan.steps}
+        return await run(self.plan, callers, values, asyncio.get_running_loop().time() + within, self.span)
+
+    def starts(self) -> dict[str, float]:
+        """When each step was first sent."""
+        return {name: upstream.times[0] for name, upstream in self.upstreams.items() if upstream.times}
+
+
+@pytest.fixture(scope="session")
+def home(new_upstream: Callable[[], Any]) -> Callable[[str], Home]:
+    """Makes an endpoint from the YAML of its steps."""
+
+    def make(steps: str) -> Home:
+        try:
+            (plan,) = compile_plans(load_text(CONFIG + indent(dedent(steps), " " * 6)))
+        except ConfigError as error:
+            pytest.fail(str(error))
+        upstreams = {step.name: new_upstream() for step in plan.steps}
+        for name, upstream in upstreams.items():
+            upstream.always(upstream.reply(name))
+        return Home(plan, upstreams)
+
+    return make

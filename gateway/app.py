@@ -21,7 +21,7 @@ from gateway.compile import compile_plans
 from gateway.errors import StartError
 from gateway.export import Tracing
 from gateway.guard import Guard
-from gateway.inbound.endpoint import Endpoint
+from gateway.inbound.endpoint import TRACEPARENT, Endpoint
 from gateway.inbound.response import problem_response
 from gateway.inbound.route import EndpointRoute, by_specificity, operation_id
 from gateway.load import load_file, load_text
@@ -159,6 +159,9 @@ async def _http_problem(_request: Request, error: Exception) -> Response:
     return problem_response(of_status(error.status_code, title, said, error.headers))
 
 
-async def _bug_problem(_request: Request, _error: Exception) -> Response:
-    """A bug of ours: the client learns that it is one, the log has the rest."""
-    return problem_response(of_status(500, "Internal Server Error"))
+async def _bug_problem(request: Request, _error: Exception) -> Response:
+    """A bug of ours: the client learns that it is one and which trace to look up, the log has the rest."""
+    response = problem_response(of_status(500, "Internal Server Error"))
+    if traceparent := request.scope.get(TRACEPARENT):
+        response.headers["traceparent"] = traceparent
+    return response

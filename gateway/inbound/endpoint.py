@@ -19,6 +19,9 @@ from gateway.inbound.response import answer, problem_response, server_timing
 from gateway.plan import Plan
 from gateway.telemetry import Attribute, Span
 
+TRACEPARENT = "gateway.traceparent"
+"""Where in the scope a request that came upon a bug leaves its trace, for whoever answers it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -49,6 +52,7 @@ class Endpoint:
             pass
         except Exception as error:
             trace.root.fail(telemetry.error_type(error))
+            scope[TRACEPARENT] = trace.root.traceparent
             raise
         finally:
             self.tracing.finish(trace)

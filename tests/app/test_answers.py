@@ -346,7 +346,7 @@ async def test_a_reply_made_by_hand_is_read_like_one_from_the_wire(serve: Any) -
 
 
 async def test_a_bug_is_a_500_that_tells_nothing(serve: Any, traces: list[Any]) -> None:
-    """What is no error of a call is ours: the client learns that much, the record has its type."""
+    """What is no error of a call is ours: the client learns that much and which trace to look up, the record has its type."""
 
     def buggy(_: httpx.Request) -> httpx.Response:
         raise ZeroDivisionError("secret internals")
@@ -359,6 +359,7 @@ async def test_a_bug_is_a_500_that_tells_nothing(serve: Any, traces: list[Any]) 
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json() == {"type": "urn:problem:fanin:internal-server-error", "title": "Internal Server Error", "status": 500}
     assert traces[0].root.attributes["error.type"] == "builtins.ZeroDivisionError"
+    assert answer.headers["traceparent"] == traces[0].root.traceparent
 
 
 def _hang(gone: asyncio.Event) -> Any:

@@ -9,6 +9,9 @@ import httpx
 import pytest
 import respx
 
+from gateway import ConfigError, Gateway
+from gateway.upstream import make_client
+
 CONFIG = """
 version: 1
 upstreams: { users: { url: http://users.test } }
@@ -136,6 +139,21 @@ async def test_a_cookie_of_one_reply_never_goes_out_with_the_next_call(serve: An
     assert not any("set-cookie" in answer.headers for answer in answers)
 
 
+async def test_the_shared_client_keeps_no_cookie() -> None:
+    """Not even one that is asked for by other means than ours: nothing is kept that could go out."""
+    sent: list[str | None] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers.get("cookie"))
+        return httpx.Response(200, headers={"set-cookie": "session=alice"})
+
+    async with make_client(httpx.MockTransport(reply)) as client:
+        for _ in range(2):
+            await client.get("http://users.test/me")
+
+    assert sent == [None, None]
+
+
 async def test_redirects_are_not_followed(serve: Any, upstreams: respx.Router, me: respx.Route) -> None:
     """An upstream cannot send the gateway anywhere: its redirect is a bad reply."""
     me.respond(302, headers={"location": "http://internal.test/admin"})
@@ -169,7 +187,5 @@ async def test_no_proxy_of_the_environment_is_used(serve: Any, wire: Any, monkey
 )
 def test_fields_of_a_connection_cannot_be_forwarded(name: str) -> None:
     """Hop-by-hop fields, and those the gateway sets itself, are refused when the config is read."""
-    from gateway import ConfigError, Gateway
-
     with pytest.raises(ConfigError, match="never passed on"):
         Gateway.from_text(CONFIG.replace("users.test }", f"users.test, forward: {{ headers: [{name}] }} }}"))

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import respx
+from fastapi import HTTPException
 from jsonschema import Draft202012Validator
 
 from gateway import Gateway
@@ -171,8 +172,6 @@ async def test_a_gateway_can_be_started_again(upstreams: respx.Router) -> None:
 
 async def test_a_route_of_the_user_s_own_is_served_beside_the_endpoints(upstreams: respx.Router) -> None:
     """`gateway.app` is a FastAPI app: routes are added as ever, their errors are problems like ours, with what they say."""
-    from fastapi import HTTPException
-
     gateway = Gateway.from_text(CONFIG, transport=httpx.MockTransport(upstreams.async_handler))
 
     @gateway.app.get("/mine/{number}")

@@ -9,6 +9,8 @@ import httpx
 import pytest
 import respx
 
+from gateway import ConfigError, Gateway
+
 CONFIG = """
 version: 1
 upstreams:
@@ -68,8 +70,6 @@ async def test_secrets_are_seen_at_their_upstream_and_nowhere_else(
 
 def test_a_config_error_names_a_secret_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was interpolated is never quoted back."""
-    from gateway import ConfigError, Gateway
-
     monkeypatch.setenv("CANARY_KEY", "canary-key\n")
 
     with pytest.raises(ConfigError) as caught:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -22,10 +22,16 @@ LONGEST_TARGET = 16 * 1024
 """Bytes of path and query; servers refuse more."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL_BUT_TAB = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What a header's value cannot have (RFC 9110, section 5.5)."""
+
+_DOT = re.compile("%2e", re.IGNORECASE)
 _LITERAL = "/%:@!$&'()*+,;=~"
 """What the config's own text may have in a path without being encoded; compiling has checked it."""
 
 _OF_THE_REQUEST = ("path", "query", "headers", "body")
+
+Reference: TypeAlias = Expression | Template | Structure
 
 
 def render_call(step: Step, scope: Scope, deadline: float, span: Span) -> Call:
@@ -34,7 +40,8 @@ def render_call(step: Step, scope: Scope, deadline: float, span: Span) -> Call:
     if query := "&".join(_query(step, scope)):
         target = f"{target}?{query}"
     if len(target) > LONGEST_TARGET:
-        raise Unrendered(f"the target is longer than {LONGEST_TARGET} bytes")
+        by_client = _by_client(step.target.path, *(structure for _, structure in step.target.query))
+        raise Unrendered(f"the target would be longer than {LONGEST_TARGET} bytes", by_client=by_client)
     body = _body(step.body, scope)
     return Call(
         upstream=step.upstream.name,
@@ -56,8 +63,8 @@ def _path(step: Step, scope: Scope) -> str:
         _segment(part, scope) if isinstance(part, Expression) else quote(part, safe=_LITERAL) for part in template.parts
     )
     # A dot cannot be percent-encoded so that it stays a dot and no longer climbs; the only safe way is not to send it.
-    if {".", ".."} & set(path.split("/")):
-        raise Unrendered(f"{template} gives a dot segment", by_client=_by_client(template))
+    if {".", ".."} & set(_DOT.sub(".", path).split("/")):
+        raise Unrendered(f"{_named(template)} would make a dot segment", by_client=_by_client(template))
     return path
 
 
@@ -66,7 +73,11 @@ def _segment(expression: Expression, scope: Scope) -> str:
     by_client = _by_client(expression)
     if value is None or value == "":
         raise Unrendered(f"{expression} is absent or empty", by_client=by_client)
-    if isinstance(value, list | dict) or _CONTROL.search(text := as_text(value)):
+    try:
+        text = as_text(value)
+    except Unresolved as error:
+        raise Unrendered(f"{expression}: {error}", by_client=by_client) from error
+    if isinstance(value, list) or _CONTROL.search(text):
         raise Unrendered(f"{expression} is not a single value of plain text", by_client=by_client)
     return _quoted(text, by_client=by_client)
 
@@ -77,21 +88,22 @@ def _query(step: Step, scope: Scope) -> Iterator[str]:
         value = _resolve(structure, scope)
         for one in value if isinstance(structure.data, list) else (value,):
             if one is not None:
-                yield f"{quote(name, safe='')}={_query_value(name, one)}"
+                yield f"{quote(name, safe='')}={_query_value(one, structure)}"
     given = scope["query"]
     for name in step.forward_query:
         value = given.get(name)
         for one in value if isinstance(value, list) else (value,):
             if one is not None:
-                yield f"{quote(name, safe='')}={_query_value(name, one)}"
+                yield f"{quote(name, safe='')}={quote(as_text(one), safe='')}"
 
 
-def _query_value(name: str, value: Any) -> str:
+def _query_value(value: Any, reference: Structure) -> str:
     """A list is its values with commas between them, each encoded, so that a comma inside one is told from one between two."""
+    by_client = _by_client(reference)
     try:
-        return ",".join(_quoted(as_text(one)) for one in (value if isinstance(value, list) else (value,)))
+        return ",".join(_quoted(as_text(one), by_client=by_client) for one in (value if isinstance(value, list) else (value,)))
     except Unresolved as error:
-        raise Unrendered(f"query parameter {name}: {error}") from error
+        raise Unrendered(f"{_named(reference)}: {error}", by_client=by_client) from error
 
 
 def _headers(step: Step, scope: Scope, *, has_body: bool) -> Headers:
@@ -101,21 +113,24 @@ def _headers(step: Step, scope: Scope, *, has_body: bool) -> Headers:
     given = scope["headers"]
     for name in step.forward_headers:
         if (value := given.get(name)) is not None:
-            headers[name] = _header_value(name, ", ".join(value) if isinstance(value, list) else value)
+            headers[name] = _header_value(
+                ", ".join(value) if isinstance(value, list) else value, f"headers.{name}", by_client=True
+            )
     headers |= step.upstream.headers
     for name, template in step.headers:
         if (value := _resolve(template, scope)) is not None:
-            headers[name] = _header_value(name, value, by_client=_by_client(template))
+            headers[name] = _header_value(value, _named(template), by_client=_by_client(template))
     return tuple(sorted(headers.items()))
 
 
-def _header_value(name: str, value: Any, *, by_client: bool = True) -> str:
+def _header_value(value: Any, reference: str, *, by_client: bool) -> str:
     try:
         text = as_text(value)
-    except Unresolved as error:
-        raise Unrendered(f"header {name}: {error}", by_client=by_client) from error
-    if _CONTROL.search(text):
-        raise Unrendered(f"header {name} would have a control character", by_client=by_client)
+        text.encode()
+    except (Unresolved, UnicodeEncodeError) as error:
+        raise Unrendered(f"{reference} has no form as a header", by_client=by_client) from error
+    if _CONTROL_BUT_TAB.search(text):
+        raise Unrendered(f"{reference} would put a control character into a header", by_client=by_client)
     return text
 
 
@@ -125,23 +140,32 @@ def _body(structure: Structure | None, scope: Scope) -> bytes:
     try:
         return to_json(_resolve(structure, scope), inf_nan_mode="null")
     except (PydanticSerializationError, ValueError, RecursionError) as error:
-        raise Unrendered("the body has a value that JSON has no form for") from error
+        raise Unrendered("the body has a value that JSON has no form for", by_client=_by_client(structure)) from error
 
 
-def _resolve(reference: Expression | Template | Structure, scope: Scope) -> Any:
+def _resolve(reference: Reference, scope: Scope) -> Any:
     try:
         return reference(scope)
     except Unresolved as error:
         raise Unrendered(str(error), by_client=_by_client(reference)) from error
 
 
-def _by_client(reference: Expression | Template | Structure) -> bool:
-    """Everything it names was the client's to give."""
-    expressions = (reference,) if isinstance(reference, Expression) else reference.expressions
-    return all(name[0] in _OF_THE_REQUEST for expression in expressions for name in expression.names)
+def _by_client(*references: Reference) -> bool:
+    """Everything they name was the client's to give. What names nothing is the config's."""
+    names = [name for reference in references for expression in _expressions(reference) for name in expression.names]
+    return bool(names) and all(name[0] in _OF_THE_REQUEST for name in names)
 
 
-def _quoted(text: str, *, by_client: bool = False) -> str:
+def _named(reference: Reference) -> str:
+    """The reference for a message that a client may read: neither a path nor a name that only the upstream knows."""
+    return ", ".join(str(expression) for expression in _expressions(reference)) or "a value"
+
+
+def _expressions(reference: Reference) -> tuple[Expression, ...]:
+    return (reference,) if isinstance(reference, Expression) else reference.expressions
+
+
+def _quoted(text: str, *, by_client: bool) -> str:
     try:
         return quote(text, safe="")
     except UnicodeEncodeError as error:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, Strict, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from gateway.reference import Fields
 
@@ -76,8 +77,13 @@ def make_input(name: str, where: Where, words: Mapping[str, Any]) -> Input:
     schema = {"type": kind, **({"items": {"type": "string"}} if kind == "array" else {})}
     schema |= {word: words[word] for word in _WORDS if words.get(word) is not None}
     for word in schema:
+        if word == "enum" and not schema[word]:
+            raise ValueError("'enum' is empty, so that nothing fits")
         if word in _ONLY_FOR and kind not in _ONLY_FOR[word]:
-            raise ValueError(f"{word!r} has no meaning for a {kind}")
+            raise ValueError(f"{word!r} has no meaning for {_a(kind)}")
+    for low, high in (("minimum", "maximum"), ("minLength", "maxLength")):
+        if low in schema and high in schema and schema[low] > schema[high]:
+            raise ValueError(f"{low!r} is above {high!r}, so that nothing fits")
     default = words.get("default")
     made = Input(
         name,
@@ -123,6 +129,7 @@ def read_inputs(
 _WORDS = ("enum", "minimum", "maximum", "minLength", "maxLength", "pattern", "default")
 _NUMBERS = ("integer", "number")
 _ONLY_FOR = {
+    "enum": ("string", *_NUMBERS),
     "minimum": _NUMBERS,
     "maximum": _NUMBERS,
     "minLength": ("string", "array"),
@@ -132,7 +139,7 @@ _ONLY_FOR = {
 
 
 def _typed(kind: str, text: str) -> Any:
-    """Text as JSON would have it. Python's own readings (`1_000`, ` 5 `, `nan`, `٣`) are refused."""
+    """What the text says. Python's own readings (`1_000`, ` 5 `, `nan`, `٣`) are refused."""
     if kind == "integer" and _INTEGER.fullmatch(text):
         return int(text)
     if kind == "number" and _NUMBER.fullmatch(text) and math.isfinite(number := float(text)):
@@ -141,27 +148,64 @@ def _typed(kind: str, text: str) -> Any:
         return text == "true"
     if kind == "string":
         return text
-    raise Refused(f"should be {'an' if kind == 'integer' else 'a'} {kind}")
+    raise Refused(f"should be {_a(kind)}")
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "ai" else f"a {kind}"
 
 
 def _adapter(kind: str, schema: Mapping[str, Any]) -> TypeAdapter[Any]:
     """Pydantic checks the bounds; its regular expressions run in linear time, so that no input can stall the gateway."""
-    if "enum" in schema:
-        allowed: Any = Literal[tuple(schema["enum"])]
-        return TypeAdapter(allowed)
-    if kind in _NUMBERS:
-        # A bound of an integer may be written 1 or 1.0; both mean the same.
-        number: Any = int if kind == "integer" else int | float
-        return TypeAdapter(Annotated[number, Field(strict=True, ge=schema.get("minimum"), le=schema.get("maximum"))])
-    if kind == "boolean":
-        return TypeAdapter(Annotated[bool, Field(strict=True)])
-    length = {"min_length": schema.get("minLength"), "max_length": schema.get("maxLength")}
-    if kind == "array":
-        return TypeAdapter(Annotated[list[str], Field(strict=True, **length)])
-    pattern = f"^(?:{schema['pattern']})$" if "pattern" in schema else None
+    bounded = _bounded(kind, schema)
     try:
-        return TypeAdapter(Annotated[str, StringConstraints(strict=True, pattern=pattern, **length)])
+        adapter: TypeAdapter[Any] = TypeAdapter(bounded)
     except Exception as error:
+        # Bounds have been checked before; of all the words only a pattern can still be one that pydantic refuses.
         raise ValueError(
             "'pattern' is not a regular expression that runs in linear time (no look-around, no back-references)"
         ) from error
+    if "enum" not in schema:
+        return adapter
+    for one in schema["enum"]:
+        try:
+            adapter.validate_python(one)
+        except ValidationError as error:
+            raise ValueError(f"'enum' has {one!r}, which does not fit the other words") from error
+    chosen: Any = Annotated[bounded, AfterValidator(_one_of(schema["enum"]))]
+    return TypeAdapter(chosen)
+
+
+def _bounded(kind: str, schema: Mapping[str, Any]) -> Any:
+    if kind == "boolean":
+        return Annotated[bool, Strict()]
+    if kind in _NUMBERS:
+        return _bounded_number(kind, schema.get("minimum"), schema.get("maximum"))
+    length: dict[str, Any] = {"min_length": schema.get("minLength"), "max_length": schema.get("maxLength")}
+    if kind == "array":
+        return Annotated[list[str], Field(strict=True, **length)]
+    pattern = f"^(?:{schema['pattern']})$" if "pattern" in schema else None
+    return Annotated[str, StringConstraints(strict=True, pattern=pattern, **length)]
+
+
+def _bounded_number(kind: str, low: float | None, high: float | None) -> Any:
+    if not all(bound is None or math.isfinite(bound) for bound in (low, high)):
+        raise ValueError("a bound is a number, and a finite one")
+    if kind == "number":
+        # Not float alone, which would round large integers.
+        return Annotated[Annotated[int, Strict()] | Annotated[float, Strict()], Field(ge=low, le=high)]
+    # A bound of an integer may be written 1.0 or 0.5; pydantic wants it to be an integer too.
+    whole: dict[str, Any] = {"ge": None if low is None else math.ceil(low), "le": None if high is None else math.floor(high)}
+    return Annotated[int, Field(strict=True, **whole)]
+
+
+def _one_of(allowed: Sequence[Any]) -> Callable[[Any], Any]:
+    *most, last = (repr(one) for one in allowed)
+    expected = f"{', '.join(most)} or {last}" if most else last
+
+    def check(value: Any) -> Any:
+        if value not in allowed:
+            raise PydanticCustomError("enum", "Input should be {expected}", {"expected": expected})
+        return value
+
+    return check

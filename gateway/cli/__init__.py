@@ -49,7 +49,7 @@ class PlanFormat(StrEnum):
 def main() -> None:
     """Run the command. Exit status: 0 done, 1 findings in the config, 2 not to be started."""
     try:
-        app()
+        app(prog_name="gateway")
     except ConfigError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
@@ -156,7 +156,9 @@ def serve(
 @app.command()
 def demo(
     port: Port = 8080,
-    services_port: Annotated[int, typer.Option(min=1, max=65532, help="First of the mock services' four ports.")] = 9101,
+    services_port: Annotated[
+        int, typer.Option(envvar="GATEWAY_SERVICES_PORT", min=1, max=65532, help="First of the mock services' four ports.")
+    ] = 9101,
     once: Annotated[bool, typer.Option(envvar="ONCE", help="Leave after the first answer.")] = False,
 ) -> None:
     """Start four mock services and the gateway, make a first call, then serve until Ctrl-C.

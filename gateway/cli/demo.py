@@ -64,7 +64,7 @@ def _services(console: Console, ports: dict[str, int]) -> Iterator[None]:
             # Their own session: Ctrl-C reaches the demo alone, which stops them in order.
             running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True))
         for name, number in ports.items():
-            _await_listener(name, number, running)
+            _await_answer(name, number, running)
             console.print(f"  [green]✓[/] {name:16} http://{HOST}:{number}")
         yield
     finally:
@@ -74,14 +74,15 @@ def _services(console: Console, ports: dict[str, int]) -> Iterator[None]:
             process.wait()
 
 
-def _await_listener(name: str, port: int, running: Sequence[subprocess.Popen[bytes]]) -> None:
+def _await_answer(name: str, port: int, running: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Wait until a service answers: it listens long before, and the first call would be kept waiting instead."""
     patience = time.monotonic() + PATIENCE
     while time.monotonic() < patience:
         if any(process.poll() is not None for process in running):
             raise StartError("a mock service ended before it answered; its own message stands above")
         try:
-            socket.create_connection((HOST, port), timeout=1).close()
-        except OSError:
+            httpx.get(f"http://{HOST}:{port}/livez", timeout=PATIENCE, trust_env=False).raise_for_status()
+        except httpx.HTTPError:
             time.sleep(0.05)
         else:
             return

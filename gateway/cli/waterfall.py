@@ -10,7 +10,7 @@ from rich.text import Text
 from gateway import telemetry
 from gateway.telemetry import Span, Trace
 
-NAMES, NUMBERS, REMARKS = 36, 8, 24
+NAMES, NUMBERS, REMARKS = 36, 10, 24
 """Characters for names, for milliseconds, and at least for remarks; the bars have what is left."""
 
 _STYLES = {"ok": "green", "fallback": "yellow", "skipped": "dim", "failed": "red"}

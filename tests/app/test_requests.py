@@ -194,30 +194,6 @@ async def test_a_body_that_does_not_come_is_a_408(serve: Any, orders: respx.Rout
     assert not orders.called
 
 
-@pytest.mark.looptime
-async def test_a_client_that_leaves_in_the_middle_of_its_body_is_not_answered(
-    serve: Any, orders: respx.Route, traces: list[Any]
-) -> None:
-    """Nothing is sent, nothing is called, and the record knows of no error."""
-    client = await serve(CONFIG)
-    app = client._transport.app
-    messages = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        return messages.pop(0)
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await app(_scope("POST", "/orders"), receive, send)
-
-    assert sent == []
-    assert not orders.called
-    assert traces[0].root.end
-    assert not traces[0].root.error
-
-
 async def test_an_input_that_fits_no_path_is_a_400(serve: Any, upstreams: respx.Router) -> None:
     """A value that cannot be one segment of the upstream's path is the request's fault; nothing is sent."""
     route = upstreams.route(host="orders.test").respond(json={})
@@ -236,11 +212,3 @@ endpoints:
     assert [answer.status_code for answer in answers] == [400] * 4
     assert {answer.json()["type"] for answer in answers} == {"urn:problem:fanin:unusable-input"}
     assert not route.called
-
-
-def _scope(method: str, path: str) -> dict[str, Any]:
-    return {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http", "path": path,
-        "raw_path": path.encode(), "query_string": b"", "root_path": "",
-        "headers": [(b"host", b"gateway.test"), (b"content-type", b"application/json")],
-    }  # fmt: skip

@@ -237,6 +237,23 @@ async def test_nobody_listening_is_unreachable(make_call: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "field", ["Content-Length: 5000", "Content-Encoding: gzip\r\nContent-Length: 5000"], ids=["too large", "gzip"]
+)
+async def test_a_reply_that_is_not_read_to_its_end_closes_its_connection(
+    wire: Any, send: Send, make_call: Any, field: str
+) -> None:
+    """What is left of it must never be taken for the next reply."""
+    wire.plays([_reply("200 OK", b"x" * 2000, field), "hang"])
+
+    with pytest.raises(BadReply):
+        await send(make_call())
+
+    async with asyncio.timeout(2):
+        await wire.left.wait()
+
+
+@pytest.mark.slow
 async def test_a_trickled_body_ends_with_the_attempt(wire: Any, send: Send, make_call: Any) -> None:
     """A byte now and then keeps no call alive: the attempt's timeout covers the body, and closes the connection."""
     wire.plays([b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n", (b" ", 0.01)])

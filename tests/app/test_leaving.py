@@ -1,0 +1,149 @@
+"""A client that leaves, or a server that stops, ends what is in flight for the request: at once, and as no error."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+CONFIG = """
+version: 1
+upstreams: { users: { url: http://users.test }, likes: { url: http://likes.test } }
+endpoints:
+  - path: /home
+    steps:
+      user: { get: users /me }
+      likes: { get: likes /likes, optional: true }
+  - path: /home
+    method: POST
+    steps:
+      user: { post: users /me, body: "{body}" }
+"""
+
+
+class Hung:
+    """An upstream that never answers, and knows who is waiting for it."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.asked = asyncio.Event()
+
+    async def started(self) -> None:
+        """Wait until it is asked."""
+        async with asyncio.timeout(2):
+            await self.asked.wait()
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.waiting += 1
+        self.asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.waiting -= 1
+        raise AssertionError
+
+
+class Visit:
+    """One request, spoken as a server would: `left` is set when the client leaves."""
+
+    def __init__(self, app: Any, method: str = "GET", *messages: dict[str, Any]) -> None:
+        self.left = asyncio.Event()
+        self.sent: list[Any] = []
+        self._messages = [*messages]
+        self.task = asyncio.ensure_future(app(_scope(method), self._receive, self._send))
+
+    async def over(self) -> None:
+        """Wait until the app has done with it."""
+        async with asyncio.timeout(2):
+            await self.task
+
+    async def _receive(self) -> dict[str, Any]:
+        if self._messages:
+            return self._messages.pop(0)
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Any) -> None:
+        self.sent.append(message)
+
+
+@pytest.fixture
+async def hung(upstreams: respx.Router) -> Hung:
+    """Both upstreams hang."""
+    made = Hung()
+    upstreams.route().mock(side_effect=made)
+    return made
+
+
+@pytest.fixture
+async def app(serve: Any) -> Any:
+    """The app itself."""
+    client = await serve(CONFIG)
+    return client._transport.app
+
+
+EMPTY = {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def test_a_client_that_leaves_ends_every_call(app: Any, hung: Hung, traces: list[Any]) -> None:
+    """Nothing is answered, every upstream call is cancelled, and the record has ended without an error."""
+    visit = Visit(app, "GET", EMPTY)
+    await hung.started()
+
+    visit.left.set()
+    await visit.over()
+
+    assert (hung.waiting, visit.sent) == (0, [])
+    assert all(span.end and not span.error for span in traces[0].spans)
+    assert "http.response.status_code" not in traces[0].root.attributes
+
+
+async def test_a_body_that_goes_on_is_not_a_client_that_leaves(app: Any, hung: Hung) -> None:
+    """What a client sends unasked, to a GET, is passed over while the answer is made."""
+    visit = Visit(app, "GET", {"type": "http.request", "body": b"more", "more_body": True}, EMPTY)
+    await hung.started()
+
+    assert not visit.task.done()
+
+    visit.left.set()
+    await visit.over()
+    assert hung.waiting == 0
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_body_is_not_answered(app: Any, hung: Hung, traces: list[Any]) -> None:
+    """Nothing is sent, nothing is called, and the record knows of no error."""
+    visit = Visit(app, "POST", {"type": "http.request", "body": b"{", "more_body": True})
+
+    visit.left.set()
+    await visit.over()
+
+    assert visit.sent == []
+    assert not hung.asked.is_set()
+    assert traces[0].root.end
+    assert not traces[0].root.error
+
+
+async def test_a_server_that_stops_ends_every_call(app: Any, hung: Hung, traces: list[Any]) -> None:
+    """A cancellation from above passes through, and leaves nothing behind either."""
+    before = asyncio.all_tasks()
+    visit = Visit(app, "GET", EMPTY)
+    await hung.started()
+
+    visit.task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await visit.over()
+    assert hung.waiting == 0
+    assert asyncio.all_tasks() - before == set()
+    assert all(span.end and not span.error for span in traces[0].spans)
+
+
+def _scope(method: str) -> dict[str, Any]:
+    return {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http", "path": "/home",
+        "raw_path": b"/home", "query_string": b"", "root_path": "",
+        "headers": [(b"host", b"gateway.test"), (b"content-type", b"application/json")],
+    }  # fmt: skip

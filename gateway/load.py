@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from gateway.errors import ConfigError, StartError
 from gateway.finding import Finding, Path, Piece, Place, Source, at, show
 from gateway.reference import did_you_mean
-from gateway.spec import HEADER_NAME, IDENTIFIER, GatewaySpec, known_keys
+from gateway.spec import CHARACTERS, GatewaySpec, known_keys
 
 LARGEST = 1024**2
 """Characters a config may have."""
@@ -32,15 +32,10 @@ MOST_NODES = 100_000
 
 DEEPEST = 50
 
-_ROUNDS = 50
 _GONE = object()
 _WITHOUT: Mapping[Path, Any] = {("version",): 1, ("endpoints",): []}
 """What stands in for a part that no spec can be without."""
 
-_CHARACTERS = {
-    IDENTIFIER: "a name has only letters, digits and underscores, and no digit first",
-    HEADER_NAME: "a header's name has only letters, digits and hyphens",
-}
 _MESSAGES = {
     "model": "should be keys with their values",
     "dict": "should be keys with their values",
@@ -57,6 +52,7 @@ _VARIABLE = re.compile(r"\$\$\{|\$\{(?:file:(?P<file>[^}]+)|(?P<name>[A-Za-z_][A
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,1000}|0o[0-7]{1,1000}|0x[0-9a-fA-F]{1,1000}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _WORDS: Mapping[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -122,10 +118,7 @@ class _Reader:
             self._check_depth(text)
             root = yaml.compose(text, Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            what = ", ".join(filter(None, (error.context, error.problem)))
-            hint = "; YAML is indented with spaces" if mark and text[mark.index : mark.index + 1] == "\t" else ""
-            raise self._refuse(_place(mark) if mark else Place(1, 1), f"not YAML: {what}{hint}") from error
+            raise self._refuse(*_syntax(error, text)) from error
         except (yaml.YAMLError, UnicodeError) as error:
             raise self._refuse(Place(1, 1), "not YAML: it has a character that YAML does not allow") from error
         if root is None:
@@ -239,6 +232,15 @@ def _resolve(text: str) -> Any:
     return text
 
 
+def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[Place, str]:
+    """Where the text stops being YAML, and why. What is missing at the very end is missing behind the last thing written."""
+    mark: Any = error.problem_mark
+    lines = _LINE_BREAK.split(text.rstrip())
+    place = min(_place(mark), Place(len(lines), len(lines[-1]) + 1))
+    hint = "; YAML is indented with spaces" if text[mark.index : mark.index + 1] == "\t" else ""
+    return place, f"not YAML: {', '.join(filter(None, (error.context, error.problem)))}{hint}"
+
+
 def _place(mark: Any) -> Place:
     return Place(mark.line + 1, mark.column + 1)
 
@@ -252,7 +254,7 @@ def _validate(source: Source, problems: Sequence[Finding]) -> Loaded:
     tree = deepcopy(source.tree)
     findings = list(problems)
     reports = True
-    for _ in range(_ROUNDS):
+    while True:  # each round leaves less that can be wrong
         view, kept = _without_gone(tree)
         try:
             return Loaded(source, GatewaySpec.model_validate(view), tuple(findings), kept)
@@ -266,12 +268,11 @@ def _validate(source: Source, problems: Sequence[Finding]) -> Loaded:
         told = {finding.path for finding in findings}
         findings += [_finding(source, path, one) for path, one in wrong if reports and show(source.written(path)) not in told]
         reports = False
-        parts = {_smallest(tree, path) for path, _ in wrong}
+        parts = dict.fromkeys(_smallest(tree, path) for path, _ in wrong)
         if () in parts:
-            break
+            return Loaded(source, None, tuple(findings))
         for part in parts:
             _take_out(tree, part)
-    return Loaded(source, None, tuple(findings))
 
 
 def _misspelt(tree: Any, wrong: Sequence[tuple[Path, Any]]) -> Iterator[tuple[Path, Any, str]]:
@@ -337,7 +338,7 @@ def _finding(source: Source, path: Path, problem: Mapping[str, Any]) -> Finding:
     if kind == "missing":
         return source.finding(path, f"{name!r} is required here", at_key=True)
     if kind == "string_pattern_mismatch":
-        return source.finding(path, _CHARACTERS[problem["ctx"]["pattern"]], at_key=at_key)
+        return source.finding(path, CHARACTERS[problem["ctx"]["pattern"]], at_key=at_key)
     if kind == "string_type" and isinstance(source.at(path), dict):
         return source.finding(path, "should be text; quote it, since a brace begins a mapping in YAML")
     message = next((ours for start, ours in _MESSAGES.items() if kind.startswith(start)), None) or problem["msg"]

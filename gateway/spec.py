@@ -18,11 +18,17 @@ from gateway.policy import CachePolicy, Duration, RetryPolicy, Size
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
-IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
-HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+_IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 
-Name: TypeAlias = Annotated[str, Field(pattern=IDENTIFIER, max_length=64)]
-HeaderName: TypeAlias = Annotated[str, Field(pattern=HEADER_NAME, max_length=128)]
+CHARACTERS = {
+    _IDENTIFIER: "a name has only letters, digits and underscores, and no digit first",
+    _HEADER_NAME: "a header's name has only letters, digits and hyphens",
+}
+"""What each pattern says in words."""
+
+Name: TypeAlias = Annotated[str, Field(pattern=_IDENTIFIER, max_length=64)]
+HeaderName: TypeAlias = Annotated[str, Field(pattern=_HEADER_NAME, max_length=128)]
 Status: TypeAlias = Annotated[int, Field(ge=100, le=599)]
 
 _CLOSED: JsonDict = {"additionalProperties": False}
@@ -238,7 +244,7 @@ class GatewaySpec(Spec):
     """What clients call."""
 
     answer: AnswerSpec = AnswerSpec()
-    """What an answer says about itself."""
+    """What every answer says about itself: what failed, and how long it took."""
 
     cache_size: Size = Field(64 * 1024**2, json_schema_extra={"default": "64MiB"})
     """Bytes that cached replies may take in memory, in each worker."""

@@ -1,0 +1,189 @@
+"""Outcomes → the answer: members as written, one that cannot be made is null and named, and always the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import ConfigError
+from gateway.plan import Plan
+from gateway.reference import Unresolved
+from gateway.shape import Answer, Shape
+
+CANARY = "c4n4ry"
+
+Compiled = Callable[..., Plan]
+
+STEPS = """
+path: /v1/{id}
+steps:
+  user: {get: "users /users/{path.id}"}
+  orders: {get: users /orders}
+  catalog: {get: users /catalog}
+"""
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=4),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text("abc", max_size=2), children, max_size=3),
+)
+
+
+def shape(compiled: Compiled, response: str = "") -> Shape:
+    """The shape of an endpoint with three steps, and this template."""
+    return compiled(f"{STEPS}response: {response}" if response else STEPS).shape
+
+
+def test_without_a_template_each_step_is_a_member(compiled: Compiled) -> None:
+    """In the order written, whatever order the values came in."""
+    scope = {"catalog": 3, "steps": {}, "orders": None, "path": {"id": "7"}, "user": {"b": 1, "a": 2}}
+
+    value, missing = shape(compiled)(scope)
+
+    assert Answer(value).encode() == b'{"user":{"b":1,"a":2},"orders":null,"catalog":3}'
+    assert missing == {}
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        ("user", b'{"id":7,"tags":["x"]}'),
+        ("user.id", b"7"),
+        ("user.absent", b"null"),
+        ("{z: user.id, a: orders}", b'{"z":7,"a":[{"id":1,"by":7},{"id":2,"by":8}]}'),
+        ("{me: {id: user.id, deep: {tags: 'user.tags'}}, n: 1, none: null, yes: true}",
+         b'{"me":{"id":7,"deep":{"tags":["x"]}},"n":1,"none":null,"yes":true}'),
+        ("[user.id, [path.id, \"'text'\"]]", b'[7,["7","text"]]'),
+        ("{ids: 'orders[].id', mine: 'orders[?by == `7`] | [0].id'}", b'{"ids":[1,2],"mine":1}'),
+        ("'orders[].{by: by, id: id}'", b'[{"by":7,"id":1},{"by":8,"id":2}]'),
+        ("{status: steps.user.status, n: 'length(orders)'}", b'{"status":200,"n":2}'),
+    ],
+)  # fmt: skip
+def test_a_template_is_filled_in(compiled: Compiled, response: str, expected: bytes) -> None:
+    """Every string is an expression, everything else stands as written, at any depth."""
+    scope = {
+        "path": {"id": "7"},
+        "user": {"id": 7, "tags": ["x"]},
+        "orders": [{"id": 1, "by": 7}, {"id": 2, "by": 8}],
+        "catalog": None,
+        "steps": {"user": {"status": 200}},
+    }
+
+    value, missing = shape(compiled, response)(scope)
+
+    assert Answer(value).encode() == expected
+    assert missing == {}
+
+
+def test_a_member_that_cannot_be_made_is_null_and_named(compiled: Compiled) -> None:
+    """One bad member costs neither the others nor its own neighbours, and what is said of it has no value in it."""
+    template = "{good: user.id, bad: 'sum(user.tags)', deep: {list: [user.id, {worse: 'abs(user.tags)'}], fine: orders}}"
+    scope = {"user": {"id": 7, "tags": [CANARY]}, "orders": [], "catalog": None}
+
+    value, missing = shape(compiled, template)(scope)
+
+    assert value == {"good": 7, "bad": None, "deep": {"list": [7, {"worse": None}], "fine": []}}
+    assert missing == {
+        "bad": "'sum(user.tags)' does not fit the values at hand",
+        "deep.list[1].worse": "'abs(user.tags)' does not fit the values at hand",
+    }
+
+
+def test_an_answer_that_is_one_expression_may_be_missing_as_a_whole(compiled: Compiled) -> None:
+    """The answer is null then, and the member that is missing has no name."""
+    value, missing = shape(compiled, "sum(user)")({"user": CANARY})
+
+    assert value is None
+    assert list(missing) == [""]
+    assert CANARY not in str(missing)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(["user", "orders", "catalog"]), json_values, min_size=3))
+@pytest.mark.parametrize("response", ["", "{a: orders, b: [user, catalog], c: 'length(keys({x: user, y: orders}))'}"])
+def test_the_same_values_give_the_same_bytes(compiled: Compiled, response: str, values: dict[str, Any]) -> None:
+    """Whatever order the replies arrived in."""
+    made = shape(compiled, response)
+
+    answers = {Answer(made(dict(order))[0]).encode() for order in permutations(values.items())}
+
+    assert len(answers) == 1
+
+
+def test_big_integers_and_the_order_of_members_survive(compiled: Compiled) -> None:
+    """An answer has the digits and the order of what came back."""
+    user = {"z": 10**30, "a": -(2**63) - 1, "é": "\U0001f600\x00", "m": 1.5}
+
+    encoded = Answer(shape(compiled, "user")({"user": user})[0]).encode()
+
+    assert encoded.decode() == f'{{"z":{10**30},"a":{-(2**63) - 1},"é":"\U0001f600\\u0000","m":1.5}}'
+    assert list(json.loads(encoded).items()) == list(user.items())
+
+
+def test_what_is_no_number_is_null() -> None:
+    """`to_number` can make it, JSON cannot say it."""
+    assert Answer([float("nan"), float("inf"), -float("inf")]).encode() == b"[null,null,null]"
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"\udc00": 1}, ["a", {"b": "\udfff"}]], ids=["text", "key", "deep"])
+def test_an_answer_that_json_has_no_form_for_is_unresolved(value: Any) -> None:
+    """Half a surrogate pair has no bytes."""
+    with pytest.raises(Unresolved, match="the answer has a value that JSON has no form for"):
+        Answer(value).encode()
+
+
+def test_an_answer_nested_beyond_the_stack_is_unresolved() -> None:
+    """It is not a crash."""
+    deep: Any = []
+    for _ in range(5_000):
+        deep = [deep]
+
+    with pytest.raises(Unresolved):
+        Answer(deep).encode()
+
+
+FAILURE = {"type": "urn:problem:fanin:deadline", "title": "Too late", "status": 504, "step": "orders"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (Answer({"a": 1}), {"a": 1}),
+        (Answer({"a": 1}, (FAILURE,)), {"a": 1, "errors": [FAILURE]}),
+        (Answer({"a": 1}, (FAILURE, FAILURE), "missing"), {"a": 1, "missing": [FAILURE, FAILURE]}),
+        (Answer({"a": 1}, (FAILURE,), None), {"a": 1}),
+        (Answer([1], (FAILURE,)), [1]),
+        (Answer(None, (FAILURE,)), None),
+    ],
+)
+def test_what_failed_is_listed_in_a_member_of_its_own(answer: Answer, expected: Any) -> None:
+    """Last in the answer, under its configured name; an answer that is no object has no place for it."""
+    assert answer.encode() == json.dumps(expected, separators=(",", ":")).encode()
+    assert answer.complete is not bool(answer.errors)
+
+
+def test_listing_what_failed_leaves_the_value_alone() -> None:
+    """The answer's value may be a reply's own body, which somebody else may have too."""
+    value = {"a": 1}
+
+    Answer(value, (FAILURE,)).encode()
+
+    assert value == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "text", [f"{STEPS}response: {{errors: user}}", STEPS.replace("orders:", "errors:")], ids=["response", "step"]
+)
+def test_a_member_of_that_name_is_a_config_error(compiled: Compiled, text: str) -> None:
+    """Nothing is silently overwritten."""
+    with pytest.raises(ConfigError, match="'errors' is where failed steps are listed"):
+        compiled(text)

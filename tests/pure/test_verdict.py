@@ -1,0 +1,75 @@
+"""One verdict for everybody: which failure of which method may be tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from gateway import errors
+from gateway.call import Call, Reply
+from gateway.verdict import Verdict, classify
+
+IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
+OTHERS = ("POST", "PATCH")
+PASSING = (408, 425, 429, 500, 502, 503, 504)
+FINAL = (300, 304, 400, 401, 403, 404, 405, 409, 410, 418, 422, 431, 501, 505, 511)
+
+ALWAYS, IF_IDEMPOTENT, NEVER = "always", "if idempotent", "never"
+
+TABLE: dict[type[errors.CallError], tuple[errors.CallError, str]] = {
+    errors.CallError: (errors.CallError("new"), NEVER),
+    errors.Unsent: (errors.Unsent("new"), NEVER),
+    errors.Unrendered: (errors.Unrendered("absent"), NEVER),
+    errors.NeedFailed: (errors.NeedFailed("user", errors.Unreachable("refused")), NEVER),
+    errors.Unreachable: (errors.Unreachable("refused"), ALWAYS),
+    errors.TimedOut: (errors.TimedOut("new"), NEVER),
+    errors.AttemptTimeout: (errors.AttemptTimeout("0.5 s"), IF_IDEMPOTENT),
+    errors.CallTimeout: (errors.CallTimeout("2 s"), NEVER),
+    errors.Disconnected: (errors.Disconnected("reset"), IF_IDEMPOTENT),
+    errors.BadReply: (errors.BadReply("not JSON"), IF_IDEMPOTENT),
+    errors.TooLarge: (errors.TooLarge("10 MiB"), NEVER),
+    errors.StatusRefused: (errors.StatusRefused(Reply(503)), IF_IDEMPOTENT),
+}
+
+
+def tree(kind: type[errors.CallError] = errors.CallError) -> Iterator[type[errors.CallError]]:
+    """Every class of the tree."""
+    yield kind
+    for below in kind.__subclasses__():
+        yield from tree(below)
+
+
+def test_the_table_has_every_error() -> None:
+    """An error that is added must be given its verdict on purpose."""
+    assert {kind for kind in tree() if kind.__module__.startswith("gateway.")} == set(TABLE)
+
+
+@pytest.mark.parametrize("method", [*IDEMPOTENT, *OTHERS])
+@pytest.mark.parametrize("kind", TABLE, ids=lambda kind: kind.__name__)
+def test_every_error_has_its_verdict(make_call: Callable[..., Call], kind: type[errors.CallError], method: str) -> None:
+    """A failure that may pass is retryable when the method may be repeated, or when nothing was sent."""
+    error, rule = TABLE[kind]
+
+    verdict = classify(make_call(method=method), error)
+
+    retryable = rule == ALWAYS or (rule == IF_IDEMPOTENT and method in IDEMPOTENT)
+    assert verdict is (Verdict.RETRYABLE if retryable else Verdict.FATAL)
+
+
+@pytest.mark.parametrize("method", [*IDEMPOTENT, *OTHERS])
+@pytest.mark.parametrize("status", [*PASSING, *FINAL])
+def test_a_status_may_pass_or_is_final(make_call: Callable[..., Call], status: int, method: str) -> None:
+    """Only statuses that may be another one a moment later are tried again, and only where that cannot do anything twice."""
+    verdict = classify(make_call(method=method), errors.StatusRefused(Reply(status)))
+
+    assert verdict is (Verdict.RETRYABLE if status in PASSING and method in IDEMPOTENT else Verdict.FATAL)
+
+
+@pytest.mark.parametrize("status", [200, 204, 404, 500])
+def test_a_reply_is_good(make_call: Callable[..., Call], status: int) -> None:
+    """Whether a status is accepted was decided before; what comes back as a reply is one."""
+    result: Any = Reply(status)
+
+    assert classify(make_call(), result) is Verdict.OK

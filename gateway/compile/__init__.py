@@ -107,7 +107,9 @@ def _check_path(spec: EndpointSpec, path: Path, seen: dict[tuple[str, str], int]
         report.add(place, f"{{{name}}} stands twice in it")
     # Two paths that differ only in the names of their parameters match the same requests.
     key = (spec.method, _PARAMETER.sub("{}", spec.path))
-    if key in seen and not report.lacks(spec, "method", path):
+    if report.lacks(spec, "method", path):
+        return
+    if key in seen:
         report.add(place, f"endpoints[{seen[key]}] answers {spec.method} {spec.path} already")
     seen.setdefault(key, int(path[1]))
 

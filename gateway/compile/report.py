@@ -87,7 +87,8 @@ class Names:
         if head == "steps":
             return self._complaint_about_reply(name)
         if head not in REQUEST and head not in self.steps:
-            return f"unknown name {head!r}{did_you_mean(head, (*self.steps, *REQUEST, 'steps'))}"
+            known = (*self.steps, *(name for name in REQUEST if name != "body" or self.has_body), "steps")
+            return f"unknown name {head!r}{did_you_mean(head, known)}"
         return None
 
     def _complaint_about_reply(self, name: tuple[str, ...]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -13,11 +14,10 @@ import httpx
 import pytest
 import respx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from gateway import Gateway, __version__
-from gateway.export import Tracing
+from gateway.export import GRACE, Tracing
 
 CONFIG = """
 version: 1
@@ -92,10 +92,20 @@ def _attributes(node: Any) -> dict[str, Any]:
     return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in node.attributes}
 
 
-def _in_memory() -> tuple[InMemorySpanExporter, dict[str, Any]]:
-    """Spans kept in memory, and the option of a gateway that sends them there."""
-    kept = InMemorySpanExporter()
-    return kept, {"tracing": Tracing(processors=[SimpleSpanProcessor(kept)])}
+class Kept(SpanProcessor):
+    """A processor of a user's own, which keeps whatever it is handed."""
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.spans.append(span)
+
+
+def _keeping() -> tuple[Kept, dict[str, Any]]:
+    """A processor, and the option of a gateway that has it."""
+    kept = Kept()
+    return kept, {"tracing": Tracing(processors=[kept])}
 
 
 @pytest.fixture
@@ -218,7 +228,7 @@ async def test_the_sampler_decides_what_is_exported(
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
     if sampler:
         monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
-    kept, options = _in_memory()
+    kept, options = _keeping()
     client = await serve(CONFIG, **options)
 
     answer = await client.get("/home/42", headers={"traceparent": f"{GOOD}-{parent}"} if parent else {})
@@ -226,7 +236,7 @@ async def test_the_sampler_decides_what_is_exported(
     flags = {answer.headers["traceparent"][-2:], *(call.request.headers["traceparent"][-2:] for call in upstreams.calls)}
     assert answer.status_code == 200
     assert flags == {"01" if sampled else "00"}
-    assert bool(kept.get_finished_spans()) == sampled
+    assert bool(kept.spans) == sampled
 
 
 @pytest.mark.parametrize(
@@ -235,13 +245,13 @@ async def test_the_sampler_decides_what_is_exported(
 async def test_a_disabled_sdk_exports_nothing(serve: Any, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """Not even to processors of the user's own, as the SDK itself has it."""
     monkeypatch.setenv(name, value)
-    kept, options = _in_memory()
+    kept, options = _keeping()
     client = await serve(CONFIG, **options)
 
     answer = await client.get("/home/42")
 
     assert answer.status_code == 200
-    assert kept.get_finished_spans() == ()
+    assert kept.spans == []
 
 
 @pytest.mark.slow
@@ -278,12 +288,12 @@ async def test_the_endpoint_for_traces_alone_is_taken_as_it_is(
 
 async def test_a_client_s_span_is_the_parent_of_ours(serve: Any) -> None:
     """Across the wire, and marked as remote."""
-    kept, options = _in_memory()
+    kept, options = _keeping()
     client = await serve(CONFIG, **options)
 
     await client.get("/home/42", headers={"traceparent": f"{GOOD}-01", "tracestate": "vendor=1"})
 
-    spans = {span.name: span for span in kept.get_finished_spans()}
+    spans = {span.name: span for span in kept.spans}
     root = spans["GET /home/{id}"]
     assert (root.parent.span_id, root.parent.is_remote) == (0xB7AD6B7169203331, True)
     assert spans["step user"].parent.is_remote is False
@@ -297,14 +307,14 @@ async def test_a_retried_failure_marks_its_attempt_and_nothing_above(serve: Any,
     upstreams.get("http://users.test/users/42").mock(
         side_effect=[httpx.Response(503), httpx.Response(200, json={"segment": "gold"})]
     )
-    kept, options = _in_memory()
+    kept, options = _keeping()
     client = await serve(CONFIG, **options)
 
     await client.get("/home/42")
 
     told = [
         (span.status.is_ok, span.attributes.get("error.type"), span.attributes.get("http.request.resend_count"))
-        for span in sorted(kept.get_finished_spans(), key=lambda span: span.start_time or 0)
+        for span in sorted(kept.spans, key=lambda span: span.start_time or 0)
         if span.name in ("GET /users/{path.id}", "step user", "GET /home/{id}")
     ]
     assert told == [(True, None, None), (True, None, None), (False, "503", None), (True, None, 1)]
@@ -313,12 +323,12 @@ async def test_a_retried_failure_marks_its_attempt_and_nothing_above(serve: Any,
 async def test_a_failure_that_a_fallback_absorbs_does_not_mark_the_request(serve: Any, upstreams: respx.Router) -> None:
     """The attempt failed, the step has its fallback, the request is good."""
     upstreams.get("https://likes.test:8443/for/gold").mock(side_effect=httpx.ConnectError)
-    kept, options = _in_memory()
+    kept, options = _keeping()
     client = await serve(CONFIG, **options)
 
     await client.get("/home/42")
 
-    spans = {span.name: span for span in kept.get_finished_spans()}
+    spans = {span.name: span for span in kept.spans}
     assert not spans["GET /for/{user.segment}"].status.is_ok
     assert spans["GET /for/{user.segment}"].attributes["error.type"] == "gateway.errors.Unreachable"
     assert spans["step likes"].status.is_ok
@@ -333,12 +343,12 @@ async def test_a_failed_request_is_an_error_when_it_is_ours(
 ) -> None:
     """A 4xx is no error of a server span; a 5xx is, and so is either of a client span."""
     upstreams.get("http://users.test/users/42").respond(status)
-    kept, options = _in_memory()
+    kept, options = _keeping()
     client = await serve(CONFIG, **options)
 
     answer = await client.get("/home/42")
 
-    spans = {span.name: span for span in kept.get_finished_spans()}
+    spans = {span.name: span for span in kept.spans}
     root = spans["GET /home/{id}"]
     assert root.attributes["http.response.status_code"] == answer.status_code
     assert root.status.is_ok == (not is_error)
@@ -361,12 +371,12 @@ async def test_what_is_cancelled_on_purpose_is_no_error(serve: Any, upstreams: r
 
     upstreams.get("http://users.test/more").mock(side_effect=hang)
     upstreams.get("http://users.test/users/42").mock(side_effect=late)
-    kept, options = _in_memory()
+    kept, options = _keeping()
     client = await serve(CONFIG.replace(", when: user.more", ""), **options)
 
     await client.get("/home/42")
 
-    spans = {span.name: span for span in kept.get_finished_spans()}
+    spans = {span.name: span for span in kept.spans}
     for name in ("GET /more", "step more"):
         assert spans[name].status.is_ok
         assert spans[name].end_time
@@ -391,3 +401,22 @@ async def test_a_collector_that_is_down_costs_nothing_but_spans(
 
     assert answer.status_code == 200
     assert took < 4.5  # a grace of 3 s, and a slow machine's slack
+
+
+@pytest.mark.looptime
+async def test_a_processor_that_hangs_holds_the_stop_for_its_grace_only() -> None:
+    """Shutting down goes on beside the loop, which waits for it no longer than `GRACE`."""
+    released = threading.Event()
+
+    class Stuck(SpanProcessor):
+        def shutdown(self) -> None:
+            released.wait(10)
+
+    tracing = Tracing(processors=[Stuck()])
+    tracing.start({})
+    begin = asyncio.get_running_loop().time()
+
+    await tracing.stop()
+
+    assert asyncio.get_running_loop().time() - begin == pytest.approx(GRACE, abs=0.01)
+    released.set()

@@ -170,6 +170,17 @@ async def test_a_step_whose_need_failed_has_its_own_fallback(home: Any) -> None:
     assert ran.broken is None
 
 
+async def test_a_required_step_is_not_made_good(home: Any) -> None:
+    """Its fallback is for when it is skipped; when it fails, it fails."""
+    page = home("offer: {get: shop /offer, on_status: {404: skip}, fallback: standard}")
+    page["offer"].replies(503)
+
+    ran = await page.run()
+
+    assert (ran.broken, ran.scope["offer"]) == ("offer", None)
+    assert (ran.spans["offer"].attributes["gateway.step.outcome"], ran.spans["offer"].error) == ("failed", True)
+
+
 # -- skipped -----------------------------------------------------------------------------------------------------------
 
 

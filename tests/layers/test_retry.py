@@ -216,10 +216,12 @@ def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 async def test_retry_after_is_obeyed(upstream: Any, make_call: Any, asked: str, waited: float) -> None:
     """The upstream knows best when to come back, in seconds or as any of HTTP's three dates, longer than the policy's waits or not."""
     upstream.replies(upstream.reply(status=503, retry_after=asked), 200)
+    call = make_call()
 
-    await retrying(upstream, chance=0.5, now=HALF_PAST - 2)(make_call())
+    await retrying(upstream, chance=0.5, now=HALF_PAST - 2)(call)
 
     assert upstream.times == pytest.approx([0, waited])
+    assert call.span.attributes[telemetry.RETRY_DELAY] == pytest.approx(waited)
 
 
 @pytest.mark.parametrize("asked", ["10", "86400", "9" * 400, "Wed, 21 Oct 2015 07:28:10 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"])

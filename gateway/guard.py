@@ -24,8 +24,16 @@ LONGEST_TARGET = 8 * 1024
 MOST_HEADERS = 100
 MOST_HEADER_BYTES = 32 * 1024
 
-_PATH = re.compile(rb"(?:[!-~]|%[0-9A-Fa-f]{2})*")
+VERSIONS = ("1.0", "1.1", "2", "3")
+"""Of HTTP, as ASGI writes them; uvicorn also lets `0.9` and `2.0` pass, which nobody speaks in text."""
+
+METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
+"""What endpoints may have; which of them one has is its route's to say."""
+
+_PATH = re.compile(rb"[!-~]*")
+_QUERY = re.compile(rb"[!-\"$-~]*")
 _FORBIDDEN = re.compile(rb"[#\\<>\"^`{|}]|%(?:2[Ff]|5[Cc]|00)|%(?![0-9A-Fa-f]{2})")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HOST = re.compile(rb"[A-Za-z0-9._:\[\]-]+")
 
 
@@ -52,11 +60,15 @@ def refuse(scope: Scope) -> Problem | None:
     path: bytes = scope["raw_path"].partition(b"?")[0]
     if len(path) + len(scope["query_string"]) > LONGEST_TARGET:
         return of_status(414, "URI Too Long")
+    if scope["http_version"] not in VERSIONS:
+        return of_status(505, "HTTP Version Not Supported")
     if scope["method"] in ("TRACE", "CONNECT"):
-        return of_status(405, "Method Not Allowed")
+        return of_status(405, "Method Not Allowed", headers={"allow": METHODS})
     if not _PATH.fullmatch(path) or _FORBIDDEN.search(path) or not _is_plain(path):
         return of_status(400, "Bad Request", "the path has characters or segments that are not allowed")
-    return _refuse_headers(scope["headers"])
+    if not _QUERY.fullmatch(scope["query_string"]):
+        return of_status(400, "Bad Request", "the query has characters that are not allowed")
+    return _refuse_headers(scope["headers"], scope["http_version"])
 
 
 def _is_plain(path: bytes) -> bool:
@@ -65,19 +77,42 @@ def _is_plain(path: bytes) -> bool:
         text = unquote_to_bytes(path).decode()
     except UnicodeDecodeError:
         return False
-    return text.isprintable() and not {".", ".."} & set(text.split("/"))
+    return not _CONTROL.search(text) and not {".", ".."} & set(text.split("/"))
 
 
-def _refuse_headers(headers: list[tuple[bytes, bytes]]) -> Problem | None:
+def _refuse_headers(headers: list[tuple[bytes, bytes]], version: str) -> Problem | None:
     if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > MOST_HEADER_BYTES:
         return of_status(431, "Request Header Fields Too Large")
-    hosts = [value for name, value in headers if name == b"host"]
-    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+    if not _has_host(headers, version):
         return of_status(400, "Bad Request", "there must be one valid Host")
+    if not _has_one_framing(headers, version):
+        return of_status(400, "Bad Request", "a body has one Content-Length, or is chunked")
+    if any(value != b"100-continue" for value in _values(headers, b"expect")):
+        return of_status(417, "Expectation Failed")
     if any(b"_" in name for name, _ in headers):
         # X_User and X-User are the same field to many programs, and two to others.
         return of_status(400, "Bad Request", "a header's name has an underscore")
     return None
+
+
+def _has_host(headers: list[tuple[bytes, bytes]], version: str) -> bool:
+    hosts = _values(headers, b"host")
+    if not hosts:
+        return version == "1.0"  # some load balancers still ask for one's health like that
+    return len(hosts) == 1 and bool(_HOST.fullmatch(hosts[0]))
+
+
+def _has_one_framing(headers: list[tuple[bytes, bytes]], version: str) -> bool:
+    """Two programs that disagree about where a body ends disagree about whose request comes next (RFC 9112, section 6)."""
+    codings, lengths = _values(headers, b"transfer-encoding"), _values(headers, b"content-length")
+    if codings:
+        return codings == [b"chunked"] and not lengths and version != "1.0"
+    return len(lengths) <= 1
+
+
+def _values(headers: list[tuple[bytes, bytes]], wanted: bytes) -> list[bytes]:
+    """The values of a field whose own letters' case does not matter."""
+    return [value.strip().lower() for name, value in headers if name == wanted]
 
 
 async def send_problem(problem: Problem, send: Send) -> None:
@@ -87,6 +122,7 @@ async def send_problem(problem: Problem, send: Send) -> None:
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
+        (b"gateway-complete", b"false"),
         *((name.encode(), value.encode()) for name, value in problem.headers.items()),
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})

@@ -52,11 +52,15 @@ _FAULTS: Mapping[type[errors.CallError], _Fault] = {
     errors.Disconnected: _Fault(502, "upstream-disconnected", "An upstream broke the connection", "connection_terminated"),
     errors.TooLarge: _Fault(502, "upstream-too-large", "An upstream's reply is too large", "http_response_body_size"),
     errors.BadReply: _Fault(502, "upstream-invalid-reply", "An upstream's reply cannot be read", "http_protocol_error"),
-    errors.StatusRefused: _Fault(502, "upstream-error", "An upstream answered with an error", "http_response_status"),
+    errors.StatusRefused: _Fault(502, "upstream-error", "An upstream answered with an error", "http_protocol_error"),
     errors.AttemptTimeout: _Fault(504, "upstream-timeout", "An upstream took too long", "http_response_timeout"),
     errors.CallTimeout: _Fault(504, "deadline", "The answer took too long", "http_response_timeout"),
     errors.Unrendered: _Fault(502, "step-unsendable", "A value that the next call needs is missing", "proxy_internal_response"),
 }
+
+_PROXY_BY_STATUS = {4: "http_request_error", 5: "destination_unavailable"}
+"""RFC 9209 has no word for a proper reply that is not good enough, and says the status beside it. Its nearest words: a 4xx is an error in
+the request, a 5xx says that the upstream is not available; what is left (a redirect, a 2xx not accepted) gets the catch-all."""
 
 
 def of_error(error: errors.CallError) -> Problem:
@@ -87,8 +91,11 @@ def of_status(status: int, title: str, detail: str | None = None, headers: Mappi
 def proxy_status(step: str, upstream: str, error: errors.CallError) -> str:
     """A member of `Proxy-Status`: which step failed, at which upstream, and why."""
     error = root_of(error)
-    received = f";received-status={error.reply.status}" if isinstance(error, errors.StatusRefused) else ""
-    return f'fanin;error={_fault(error).proxy};next-hop="{upstream}"{received};details="step {step}"'
+    word, received = _fault(error).proxy, ""
+    if isinstance(error, errors.StatusRefused):
+        word = _PROXY_BY_STATUS.get(error.reply.status // 100, word)
+        received = f";received-status={error.reply.status}"
+    return f'fanin;error={word};next-hop="{upstream}"{received};details="step {step}"'
 
 
 def root_of(error: errors.CallError) -> errors.CallError:

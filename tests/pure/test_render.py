@@ -280,6 +280,7 @@ def test_a_list_in_a_query_can_be_read_back(compiled: Compiled, rendered: Render
         ("{get: 'users /q?a=1', query: {a: 2}}", "/api/q?a=1&a=2"),
         ("{get: 'users /q?a={user.tags[?@ != `\"=&\"`]}&b=1'}", "/api/q?a=x,y%2Cz&b=1"),
         ("{get: 'users /q?a=%20x&b'}", "/api/q?a=%20x&b="),
+        ("{get: 'users /q/{{x}}?a={{?}}{user.id}&b=1'}", "/api/q/%7Bx%7D?a=%7B%3F%7D7&b=1"),
     ],
 )
 def test_a_query_is_what_the_config_says(compiled: Compiled, rendered: Rendered, text: str, target: str) -> None:
@@ -402,6 +403,7 @@ def test_a_body_is_always_json(compiled: Compiled, rendered: Rendered, text: str
     assert ("content-type" in dict(call.headers)) is bool(body)
 
 
+@evil_examples
 @settings(deadline=None)
 @given(values)
 def test_a_body_is_json_or_unrendered(compiled: Compiled, rendered: Rendered, value: Any) -> None:

@@ -121,7 +121,7 @@ class _Reader:
             raise self._refuse(*_syntax(error, text)) from error
         except (yaml.YAMLError, UnicodeError) as error:
             raise self._refuse(Place(1, 1), "not YAML: it has a character that YAML does not allow") from error
-        if root is None:
+        if root is None or root.value == "":
             raise self._refuse(Place(1, 1), "nothing is written here; a config has 'version', 'upstreams' and 'endpoints'")
         return self._value(root, ())
 

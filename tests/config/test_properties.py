@@ -65,6 +65,7 @@ pieces_of_yaml = st.sampled_from(
 @given(st.text(st.characters(codec=None), max_size=60) | st.lists(pieces_of_yaml, max_size=30).map("".join))
 @example("\ud800")
 @example("\x00")
+@example("---\n#")
 @example("a: " + "9" * 5000)
 @example("&a [*a]")
 @example("&a {<<: *a}")

@@ -93,10 +93,37 @@ endpoints:
     ]
 
 
-@pytest.mark.parametrize(("method", "reads"), [("GET", False), ("DELETE", False), ("POST", True), ("PUT", True), ("PATCH", True)])
-def test_plan_reads_the_body_of_methods_that_have_one(compiled, method, reads):
+@pytest.mark.parametrize(
+    ("method", "member", "reads"), [("GET", "path.id", False), ("POST", "body.a", True), ("PUT", "body", True)]
+)
+def test_plan_says_whether_it_reads_the_body(compiled, method, member, reads):
+    """What nobody uses need not be read."""
     (plan,) = compiled(
-        f"version: 1\nupstreams: {{a: {{url: http://a}}}}\nendpoints: [{{path: /, method: {method}, steps: {{a: {{get: a /}}}}}}]"
+        "version: 1\nupstreams: {a: {url: http://a}}\n"
+        f"endpoints: [{{path: '/{{id}}', method: {method}, steps: {{a: {{get: a /}}}}, response: {{m: {member}}}}}]"
     )
 
     assert plan.reads_body is reads
+
+
+@pytest.mark.parametrize(
+    ("path", "is_taken"),
+    [
+        ("/livez", True),
+        ("/readyz", True),
+        ("/docs", True),
+        ("/docs/oauth2-redirect", True),
+        ("/openapi.json", True),
+        ("/livezone", False),
+        ("/docsearch", False),
+        ("/v1/docs", False),
+    ],
+)
+def test_paths_of_the_gateway_itself_are_taken(findings, path, is_taken):
+    """A path that merely begins with the same letters is free."""
+    found = findings(
+        f"version: 1\nupstreams: {{a: {{url: http://a}}}}\nendpoints:\n  - path: {path}\n    steps: {{a: {{get: a /}}}}"
+    )
+
+    assert [(one.path, one.place) for one in found] == ([("endpoints[0].path", (4, 11))] if is_taken else [])
+    assert all(one.message.startswith("the gateway answers /livez, ") for one in found)

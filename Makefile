@@ -11,7 +11,7 @@ DEV := .venv/.dev-$(shell (pwd; cat pyproject.toml requirements/dev.txt) | cksum
 
 export PYTHON
 
-.PHONY: help demo serve test lint types check lock clean
+.PHONY: help demo serve test lint types check docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ types: $(DEV)  ## mypy, strict
 check: $(DEV)  ## who may import whom
 	@echo "== contracts"
 	@$(BIN)/lint-imports --no-cache --no-logo
+
+docs: $(DEV)  ## the tables in docs/reference/config.md, from the spec
+	@$(BIN)/python docs/reference/generate.py
 
 lock:  ## requirements/*.txt from pyproject.toml (ARGS=--upgrade: the newest)
 	@sh requirements/lock.sh "$$(sh requirements/install.sh find)" $(ARGS)

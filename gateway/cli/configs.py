@@ -65,8 +65,8 @@ def show_schema() -> None:
 
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Fanin config",
         **GatewaySpec.model_json_schema(),
+        "title": "Fanin config",
     }
     print(json.dumps(schema, indent=2))
 

@@ -71,12 +71,12 @@ BASE: dict[str, Any] = {
 
 _MARKER = re.compile(r"<!--\s*(part of|not run|file):\s*(.*?)\s*-->\s*\Z")
 _HEREDOC = re.compile(r"<<-?\s*['\"]?(\w+)")
-_PORT = r"(?<=127\.0\.0\.1:)|(?<=localhost:)|(?<=port )|(?<=port': )|(?<=port\": )"
+_PORT = r"(?<=127\.0\.0\.1:)|(?<=localhost:)|(?<=port )|(?<=port': )|(?<=port\": )|(?<=port = )"
 _SHELL = 'gateway() { "$PYTHON" -m gateway "$@"; }; python() { "$PYTHON" "$@"; }; curl() { command curl -sS "$@"; }\n'
 """curl draws a progress bar where there is no terminal."""
 
 _VARYING = (
-    (re.compile(r"[ \t]*━+[ \t]*"), " ━ "),
+    (re.compile(r"[ \t]*(?:…?━+)+[ \t]*"), " ━ "),
     (re.compile(r"[ \t]*\b\d+(?:\.\d+)? ms\b"), " # ms"),
     (re.compile(r"\bdur=\d+(?:\.\d+)?"), "dur=#"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "<trace id>"),
@@ -356,7 +356,8 @@ def check_commands(text: str, story: Story) -> None:
         pytest.skip(f"NOT RUN, since {' and '.join(missing)} is not installed")
     for command in commands:
         output, status = story.run(command.text)
-        assert matches(command.output, output), difference(command, output)
+        if not matches(command.output, output):
+            raise AssertionError(difference(command, output))
         assert status == command.status, f"$ {command.text}\nexit status {status}\n{output}"
 
 
@@ -371,7 +372,8 @@ def whole(text: str, place: str | None) -> str:
     """The config that a block is, or is a part of."""
     if place is not None:
         return put_into(place, text)
-    assert re.search(r"^version: 1$", text, re.MULTILINE), "neither a whole config nor marked as a part of one"
+    if not re.search(r"^version: 1$", text, re.MULTILINE):
+        raise AssertionError("neither a whole config nor marked as a part of one")
     return text
 
 

@@ -43,6 +43,8 @@ def attempt(running_: Running, tmp_path: Path) -> Try:
         ("took … here", "took long\nhere", False),
         ("took 1.2 ms", "took   340 ms", True),
         ("took 1.2 ms", "took 1.2 s", False),
+        ("user  ━━━━ 1.2 ms", "user ━━   340.1 ms", True),
+        ("user  ━…━ 1.2 ms", "user ━━   340.1 ms", True),
         ("user;dur=1.2", "user;dur=33", True),
         ("traceparent: 00-" + 32 * "a" + "-" + 16 * "b" + "-01", "traceparent: 00-" + 32 * "c" + "-" + 16 * "d" + "-01", True),
         ("traceparent: 00-" + 32 * "a" + "-" + 16 * "b" + "-01", "traceparent: 00-" + 32 * "c" + "-" + 16 * "d" + "-00", False),

@@ -90,6 +90,8 @@ class Gateway:
             title="Fanin",
             version=__version__,
             redoc_url=None,
+            # A redirect to the path without its slash would be built from the client's Host.
+            redirect_slashes=False,
             lifespan=self._lifespan,
             # One owner of telemetry only, and that is us.
             telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},

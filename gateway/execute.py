@@ -20,7 +20,7 @@ from gateway.call import Caller, Failed, Outcome, Reply, Skipped
 from gateway.errors import BadReply, CallError, NeedFailed
 from gateway.plan import Plan, Step
 from gateway.reference import Fields, Unresolved
-from gateway.render import render_call
+from gateway.render import render_call, resolve
 from gateway.telemetry import Span
 
 
@@ -81,7 +81,7 @@ class _RunState:
 
     def _blocked(self, step: Step) -> Outcome | None:
         """How the step ends when one it needs came to nothing and nothing stands in for it."""  # 2
-        missing = {need: self.outcomes[need] for need in step.needs if need not in self.replaced}
+        missing = {need: self.outcomes[need] for need in step.needs if need not in self.replaced | step.spares}
         # Skipped comes before failed: what would not have run anyway has not failed.
         for need, outcome in missing.items():
             if isinstance(outcome, Skipped):
@@ -93,7 +93,7 @@ class _RunState:
 
     async def _outcome(self, step: Step, span: Span) -> Outcome:
         try:
-            if step.when and not _holds(step.when(self.scope)):  # 3
+            if step.when and not _holds(resolve(step.when, self.scope)):  # 3
                 return Skipped(f"not {step.when}")
             call = render_call(step, self.scope, self.deadline, span)
             reply = await self.callers[step.name](call)

@@ -15,7 +15,9 @@ from contextlib import suppress
 
 from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_ENDPOINT,
+    OTEL_EXPORTER_OTLP_TIMEOUT,
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT,
+    OTEL_EXPORTER_OTLP_TRACES_TIMEOUT,
     OTEL_SDK_DISABLED,
 )
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
@@ -65,7 +67,9 @@ class Tracing:
         if endpoint and environ.get("OTEL_TRACES_EXPORTER") != "none":
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-            self._processors.append(BatchSpanProcessor(OTLPSpanExporter(timeout=EXPORT_TIMEOUT)))
+            has_timeout = environ.get(OTEL_EXPORTER_OTLP_TIMEOUT) or environ.get(OTEL_EXPORTER_OTLP_TRACES_TIMEOUT)
+            exporter = OTLPSpanExporter(timeout=None if has_timeout else EXPORT_TIMEOUT)
+            self._processors.append(BatchSpanProcessor(exporter))
 
     def begin(self, name: str, carrier: Mapping[str, str], attributes: dict[str, Attribute]) -> Trace:
         """A trace whose root is a SERVER span of this name, going on from the caller's `traceparent` if there is a good one."""

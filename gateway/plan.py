@@ -75,6 +75,9 @@ class Step:
     needs: tuple[str, ...] = ()
     """Steps that must have ended before: those it names, and those it was told to wait for."""
 
+    spares: frozenset[str] = frozenset()
+    """Those of its needs that only its fallback or `on_status` names: when they come to nothing, it runs all the same."""
+
     headers: tuple[tuple[str, Template], ...] = field(default=(), repr=False)
     body: Structure | None = field(default=None, repr=False)
     forward_headers: tuple[str, ...] = ()
@@ -121,7 +124,7 @@ class Plan:
     inputs: tuple[Input, ...] = field(default=(), repr=False)
     summary: str | None = field(default=None, repr=False)
     reads_body: bool = False
-    """A step or the answer uses the client's body, or the method is one that has a body."""
+    """A step or the answer uses the client's body; one that nobody uses is not even read."""
 
     def __str__(self) -> str:
         """The plan as text: a line for the endpoint, then one for each step."""

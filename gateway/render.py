@@ -69,7 +69,7 @@ def _path(step: Step, scope: Scope) -> str:
 
 
 def _segment(expression: Expression, scope: Scope) -> str:
-    value = _resolve(expression, scope)
+    value = resolve(expression, scope)
     by_client = _by_client(expression)
     if value is None or value == "":
         raise Unrendered(f"{expression} is absent or empty", by_client=by_client)
@@ -85,7 +85,7 @@ def _segment(expression: Expression, scope: Scope) -> str:
 def _query(step: Step, scope: Scope) -> Iterator[str]:
     """`name=value` pairs: those of the target, then those forwarded. An absent value leaves its pair out."""
     for name, structure in step.target.query:
-        value = _resolve(structure, scope)
+        value = resolve(structure, scope)
         for one in value if isinstance(structure.data, list) else (value,):
             if one is not None:
                 yield f"{quote(name, safe='')}={_query_value(one, structure)}"
@@ -118,7 +118,7 @@ def _headers(step: Step, scope: Scope, *, has_body: bool) -> Headers:
             )
     headers |= step.upstream.headers
     for name, template in step.headers:
-        if (value := _resolve(template, scope)) is not None:
+        if (value := resolve(template, scope)) is not None:
             headers[name] = _header_value(value, _named(template), by_client=_by_client(template))
     return tuple(sorted(headers.items()))
 
@@ -131,19 +131,21 @@ def _header_value(value: Any, reference: str, *, by_client: bool) -> str:
         raise Unrendered(f"{reference} has no form as a header", by_client=by_client) from error
     if _CONTROL_BUT_TAB.search(text):
         raise Unrendered(f"{reference} would put a control character into a header", by_client=by_client)
-    return text
+    # Blanks around a value are not part of it (RFC 9110, section 5.5), and httpx's parser refuses to send them.
+    return text.strip(" \t")
 
 
 def _body(structure: Structure | None, scope: Scope) -> bytes:
     if structure is None:
         return b""
     try:
-        return to_json(_resolve(structure, scope), inf_nan_mode="null")
+        return to_json(resolve(structure, scope), inf_nan_mode="null")
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise Unrendered("the body has a value that JSON has no form for", by_client=_by_client(structure)) from error
 
 
-def _resolve(reference: Reference, scope: Scope) -> Any:
+def resolve(reference: Reference, scope: Scope) -> Any:
+    """The value of a reference. Raises `Unrendered` when it does not fit the values at hand."""
     try:
         return reference(scope)
     except Unresolved as error:

@@ -18,7 +18,7 @@ from gateway.reference import did_you_mean
 from gateway.shape import Shape
 from gateway.spec import EndpointSpec, GatewaySpec
 
-OWN_PATHS = ("/livez", "/readyz", "/docs", "/openapi.json")
+OWN_PATHS = ("/livez", "/readyz", "/docs", "/openapi.json", "/static-offline-docs")
 """Paths that the gateway answers itself."""
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -68,7 +68,7 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, errors: str | Non
         shape=shape,
         inputs=tuple(_inputs(spec, path, among)),
         summary=spec.summary,
-        reads_body=spec.method in _HAS_BODY,
+        reads_body=("body", "") in among.names.reads,
     )
 
 
@@ -117,13 +117,13 @@ def _check_path(spec: EndpointSpec, path: Path, seen: dict[tuple[str, str], int]
 def _inputs(spec: EndpointSpec, path: Path, among: Surroundings) -> Iterator[Input]:
     """Every input: those of the path, those declared, and those that a reference names without a declaration, which are strings."""
     inputs: dict[tuple[Where, str], Input] = {("path", name): make_input(name, "path", {}) for name in among.names.path}
-    inputs |= {(where, name): make_input(name, where, {}) for where, name in among.names.reads}
+    inputs |= {(where, name): make_input(name, where, {}) for where, name in among.names.reads if where != "body"}
     for name, words in spec.inputs.items():
         place = (*path, "inputs", name)
         if words.in_ == "path" and name not in among.names.path:
             among.report.add(place, f"the endpoint's path has no {{{name}}}{did_you_mean(name, among.names.path)}", at_key=True)
         try:
-            key = name.lower() if words.in_ == "header" else name
+            key = name.lower().replace("_", "-") if words.in_ == "header" else name
             inputs[words.in_, key] = make_input(key, words.in_, words.model_dump(by_alias=True, exclude_none=True))
         except ValueError as error:
             among.report.add(place, str(error), at_key=True)

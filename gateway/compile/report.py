@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -68,7 +68,7 @@ class Names:
     has_body: bool
     """The endpoint's method comes with a body."""
 
-    reads: dict[tuple[Where, str], None] = field(default_factory=dict)
+    reads: dict[tuple[Where | Literal["body"], str], None] = field(default_factory=dict)
     """What references have named of the client's request so far: the endpoint's inputs, declared or not."""
 
     def complaint(self, name: tuple[str, ...]) -> str | None:
@@ -156,6 +156,8 @@ class Reading:
             self.needs.setdefault(name[1])
         elif name[0] not in REQUEST:
             self.needs.setdefault(name[0])
+        elif name[0] == "body":
+            self.names.reads.setdefault(("body", ""))
         elif name[0] == "query":
             self.names.reads.setdefault(("query", name[1]))
         elif name[0] == "headers":

@@ -37,7 +37,8 @@ def compile_step(name: str, spec: StepSpec, path: Path, among: Surroundings) -> 
     reading = Reading(among.report, among.names)
     method = _method(spec, path, among.report)
     upstream, target = _target(spec, method, path, reading, among) if method else (None, None)
-    step_parts = _parts(spec, path, reading)
+    spare = Reading(among.report, among.names)
+    step_parts = _parts(spec, path, reading, spare)
     _check_sense(spec, method, path, among.report)
     for need in _needs(spec, path, among):
         reading.needs.setdefault(need)
@@ -49,7 +50,8 @@ def compile_step(name: str, spec: StepSpec, path: Path, among: Surroundings) -> 
         upstream=upstream,
         method=method.upper(),
         target=target,
-        needs=tuple(need for need in among.names.steps if need in reading.needs),
+        needs=tuple(need for need in among.names.steps if need in reading.needs | spare.needs),
+        spares=frozenset(spare.needs) - frozenset(reading.needs),
         forward_headers=_unique(*base.forward.headers, *spec.forward.headers, lower=True),
         forward_query=_unique(*base.forward.query, *spec.forward.query),
         accept=frozenset(spec.accept) if spec.accept else None,
@@ -129,8 +131,8 @@ def _parameter(text: str, place: Path, reading: Reading) -> Structure:
     return parse_structure(text, leaf)
 
 
-def _parts(spec: StepSpec, path: Path, reading: Reading) -> dict[str, Any]:
-    """All of a step that has references in it."""
+def _parts(spec: StepSpec, path: Path, reading: Reading, spare: Reading) -> dict[str, Any]:
+    """All of a step that has references in it; `spare` reads what stands in for a reply."""
     report = reading.report
     check_headers(spec.headers, (*path, "headers"), report)
     check_forward(spec.forward, (*path, "forward"), report)
@@ -145,9 +147,9 @@ def _parts(spec: StepSpec, path: Path, reading: Reading) -> dict[str, Any]:
         "when": reading.expression(spec.when, (*path, "when")) if spec.when else None,
         "select": reading.own(spec.select, (*path, "select")) if spec.select else None,
         "on_status": {
-            status: _meaning(value, (*path, "on_status", str(status)), reading) for status, value in spec.on_status.items()
+            status: _meaning(value, (*path, "on_status", str(status)), spare) for status, value in spec.on_status.items()
         },
-        "fallback": reading.structure(spec.fallback, (*path, "fallback")) if "fallback" in spec.model_fields_set else None,
+        "fallback": spare.structure(spec.fallback, (*path, "fallback")) if "fallback" in spec.model_fields_set else None,
     }
 
 

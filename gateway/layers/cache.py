@@ -49,7 +49,8 @@ class Cache:
         return partial(self._call, caller)
 
     async def _call(self, caller: Caller, call: Call) -> Reply:
-        key = key_of(call)
+        # Steps that keep replies for different times do not share them: neither gets one that is older than it allows.
+        key = f"{self.policy.ttl:g}-{key_of(call)}"
         reply = await self._kept(key)
         # Another step may make the same call and take other statuses for good.
         if reply and call.expects.takes(reply.status):

@@ -49,6 +49,7 @@ def users(upstreams: respx.Router) -> None:
         ("GET", "/nothing", 404, "not-found"),
         ("GET", "/users", 404, "not-found"),
         ("GET", "/users/1/more", 404, "not-found"),
+        ("GET", "/users/1/", 404, "not-found"),
         ("DELETE", "/users/1", 405, "method-not-allowed"),
         ("POST", "/livez", 405, "method-not-allowed"),
         ("TRACE", "/users/me", 405, "method-not-allowed"),

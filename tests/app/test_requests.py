@@ -135,6 +135,16 @@ async def test_a_body_over_the_limit_is_a_413(serve: Any, orders: respx.Route, s
     assert orders.called == (status == 200)
 
 
+async def test_a_body_that_nobody_uses_is_not_asked_for(serve: Any, orders: respx.Route) -> None:
+    """An endpoint that names no `body` takes none, of whatever kind it is."""
+    client = await serve(CONFIG.replace("{body.", "{query."))
+
+    answer = await _post(client, b"not JSON", "text/plain")
+
+    assert answer.status_code == 200
+    assert orders.calls.last.request.content == b'{"sku":null,"note":null}'
+
+
 async def test_a_body_without_an_announced_length_is_measured_too(serve: Any, orders: respx.Route) -> None:
     """Chunks are counted as they come: what is too large is refused long before its end."""
     client = await serve(CONFIG)

@@ -154,6 +154,22 @@ async def test_a_fallback_that_does_not_fit_stands_in_for_nothing(home: Any, new
     assert page["news"].attempts == 0
 
 
+@pytest.mark.parametrize(
+    "spare", ["optional: true, fallback: '{standard}'", "on_status: {404: '{standard}'}"], ids=["fallback", "on_status"]
+)
+async def test_what_only_a_fallback_names_may_fail(home: Any, spare: str) -> None:
+    """A step waits for what stands in for it, and runs whatever came of that."""
+    page = home(f"""
+        standard: {{get: shop /standard, optional: true}}
+        news: {{get: shop /news, {spare}}}
+        """)
+    page["standard"].replies(503)
+
+    ran = await page.run()
+
+    assert (ran.scope["news"], page["news"].attempts) == ("news", 1)
+
+
 async def test_a_step_whose_need_failed_has_its_own_fallback(home: Any) -> None:
     """A failure that came from elsewhere is made good like any other, and so ends there."""
     page = home("""
@@ -316,10 +332,10 @@ async def test_select_reshapes_the_reply(home: Any) -> None:
 
 @pytest.mark.parametrize(
     "step",
-    ["select: sum(items)", "on_status: {200: '{abs(user)}'}", "when: abs(user)"],
-    ids=["select", "on_status", "when"],
+    ["select: sum(items)", "on_status: {200: '{abs(user)}'}"],
+    ids=["select", "on_status"],
 )
-async def test_an_expression_that_does_not_fit_fails_the_step(home: Any, step: str) -> None:
+async def test_a_reply_that_an_expression_does_not_fit_is_a_bad_one(home: Any, step: str) -> None:
     """The values at hand are not what the config takes them for: a failure like any other, and none of their text is in it."""
     page = home(f"""
         user: {{get: shop /user}}
@@ -333,6 +349,21 @@ async def test_an_expression_that_does_not_fit_fails_the_step(home: Any, step: s
     assert isinstance(ran.outcomes["orders"].error, BadReply)
     assert ran.scope["orders"] == "none"
     assert "secret" not in str(ran.outcomes["orders"].error)
+
+
+@pytest.mark.parametrize(("when", "by_client"), [("abs(user)", False), ("abs(query.flag)", True)], ids=["upstream's", "client's"])
+async def test_a_condition_that_does_not_fit_fails_the_step(home: Any, when: str, by_client: bool) -> None:
+    """Nothing is sent, and the error says whose value it was."""
+    page = home(f"""
+        user: {{get: shop /user}}
+        orders: {{get: shop /orders, optional: true, when: {when}}}
+        """)
+
+    ran = await page.run(query={"flag": "yes"})
+
+    error = ran.outcomes["orders"].error
+    assert isinstance(error, Unrendered)
+    assert (error.by_client, page["orders"].attempts) == (by_client, 0)
 
 
 async def test_accept_says_which_statuses_are_good(home: Any) -> None:

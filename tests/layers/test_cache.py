@@ -195,6 +195,17 @@ async def test_two_users_never_share_an_entry(upstream: Any, make_call: Any) -> 
     assert upstream.attempts == 2
 
 
+async def test_steps_that_keep_for_different_times_share_nothing(upstream: Any, make_call: Any) -> None:
+    """A step with a short ttl is never served what another keeps for longer."""
+    store = MemoryStore(10_000)
+    upstream.always(upstream.reply(1))
+
+    for ttl in (3600, 1, 3600, 1):
+        await Cache(CachePolicy(ttl=f"{ttl}s"), store)(upstream)(make_call())
+
+    assert upstream.attempts == 2
+
+
 # -- what is kept ------------------------------------------------------------------------------------------------------
 
 _PLAIN = Expectation()

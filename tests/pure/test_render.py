@@ -335,6 +335,13 @@ def test_the_step_has_the_last_word_on_a_header(compiled: Compiled, rendered: Re
     assert call.headers == (("accept", "text/xml"), ("x-else", "gateway"), ("x-tags", "a,1"), ("x-who", "user-7"))
 
 
+def test_a_header_has_no_blanks_around_it(compiled: Compiled, rendered: Rendered) -> None:
+    """They are not part of a value, and no server would see them."""
+    call = rendered(step(compiled, "{get: users /q, headers: {X-One: '{user.id}'}}"), user={"id": " \ta b "})
+
+    assert dict(call.headers)["x-one"] == "a b"
+
+
 @evil_examples
 @settings(deadline=None, max_examples=300)
 @given(values)

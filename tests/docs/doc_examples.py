@@ -353,7 +353,7 @@ def check_commands(text: str, story: Story) -> None:
     commands = list(read_commands(text))
     wanted = {"bash"} | {"curl" for command in commands if re.search(r"\bcurl\b", command.text)}
     if missing := sorted(program for program in wanted if not shutil.which(program)):
-        pytest.skip(f"NOT RUN, since {' and '.join(missing)} is not installed")
+        pytest.skip(f"NOT RUN: {' and '.join(f'no {program}' for program in missing)} here")
     for command in commands:
         output, status = story.run(command.text)
         if not matches(command.output, output):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +134,30 @@ def test_a_gateway_of_the_documents_own_takes_the_documented_port(attempt: Try) 
         "gateway.yaml on http://127.0.0.1:8080, documented at http://127.0.0.1:8080/docs\n"
         "$ python -c \"import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080/7').status)\"\n200\n```"
     )
+
+
+def test_what_a_machine_cannot_run_is_skipped_aloud(attempt: Try, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without curl there is nothing to say about its examples, and that is said."""
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(pytest.skip.Exception, match="NOT RUN: no bash and no curl here"):
+        attempt("```console\n$ curl http://127.0.0.1:9101/livez\n```\n")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_nothing_of_a_document_is_left(attempt: Try, running_: Running) -> None:
+    """Faults are switched off, and what ran in the background has ended, when the next document begins."""
+    story = Story(running_)
+    story.run('curl -X PUT http://127.0.0.1:9101/_chaos -d \'{"mode": "hang"}\'')
+    story.run("gateway serve --config config/minimal.yaml &")
+    process = story.background
+
+    story.close()
+
+    assert process
+    assert process.poll() is not None
+    attempt('```console\n$ curl http://127.0.0.1:9101/_chaos\n{…"mode":null,…}\n```\n')
 
 
 def test_what_is_not_run_is_left_alone(attempt: Try) -> None:

@@ -100,7 +100,7 @@ class Command(NamedTuple):
 
 @dataclass
 class Running:
-    """The mock services and the gateway, each started when an example first wants it, on a free port."""
+    """What is started for the documents, when an example first wants it, on free ports."""
 
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="fanin-docs-")))
@@ -110,27 +110,17 @@ class Running:
         """Documented port → real port."""
         return {port: self._service(name) for name, port in SERVICES.items()}
 
-    @cached_property
-    def gateway(self) -> int:
-        """The real port of a gateway that serves the showcase."""
-        file = self.folder / "gateway.yaml"
-        file.write_text(put_ports((ROOT / "config/gateway.yaml").read_text(), self.services.__getitem__))
-        for _ in range(20):
-            port = _some_port()
-            arguments = ["-m", "gateway", "serve", "--config", str(file), "--port", str(port)]
-            if is_listening(self._start(*arguments), port):
-                return port
-        raise RuntimeError("the gateway does not start")
-
     def _service(self, name: str) -> int:
         for _ in range(20):
             port = _some_port()
-            stdout = self._start("-m", "services", name, "--port", str(port)).stdout
+            stdout = self.start("-m", "services", name, "--port", str(port)).stdout
             if stdout and stdout.readline():
+                ask(port, "GET /livez", 200)  # it listens before it can answer
                 return port
         raise RuntimeError(f"{name} does not start")
 
-    def _start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Run Python with these arguments, until the last document ends at the latest."""
         process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=self.folder,
@@ -143,19 +133,11 @@ class Running:
         self.processes.append(process)
         return process
 
-    @property
-    def started(self) -> dict[int, int]:
-        """Documented port → real port of what has been started so far."""
-        made = self.__dict__
-        return {**made.get("services", {}), **({GATEWAY: made["gateway"]} if "gateway" in made else {})}
-
     def reset(self) -> None:
         """Make the services well again."""
-        for port in (real for documented, real in self.started.items() if documented != GATEWAY):
+        for port in self.__dict__.get("services", {}).values():
             for switch in ("_chaos", "_stats", "_requests"):
-                with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as service:
-                    service.sendall(f"DELETE /{switch} HTTP/1.1\r\nHost: mock\r\nConnection: close\r\n\r\n".encode())
-                    assert b" 204 " in service.recv(100)
+                ask(port, f"DELETE /{switch}", 204)
 
     def close(self) -> None:
         """End everything that was started."""
@@ -171,6 +153,7 @@ class Story:
 
     running: Running
     background: subprocess.Popen[str] | None = None
+    serving: subprocess.Popen[str] | None = None
 
     @cached_property
     def folder(self) -> Path:
@@ -187,18 +170,30 @@ class Story:
         first = _free_ports(len(SERVICES) + 1)
         return {port: first + index for index, port in enumerate((*SERVICES.values(), GATEWAY))}
 
+    @cached_property
+    def showcase(self) -> int:
+        """The real port of a gateway that serves `config/gateway.yaml`."""
+        for _ in range(20):
+            port = _some_port()
+            config = str(self.folder / "config/gateway.yaml")
+            self.serving = self.running.start("-m", "gateway", "serve", "--config", config, "--port", str(port))
+            if is_listening(self.serving, port):
+                return port
+        raise RuntimeError("the gateway does not start")
+
     def translate(self, text: str) -> str:
         """Text with the real ports in place of the documented ones."""
         return put_ports(text, self._real)
 
     def translate_back(self, text: str) -> str:
         """Text with the documented ports in place of the real ones."""
-        documented = {real: port for port, real in (*self.own_ports.items(), *self.running.started.items())}
+        known = (*self.own_ports.items(), *self.running.services.items())
+        documented = {real: port for port, real in known} | {self.__dict__.get("showcase"): GATEWAY}
         return put_ports(text, lambda port: documented.get(port, port))
 
     def _real(self, port: int) -> int:
         if port == GATEWAY:
-            return self.own_ports[GATEWAY] if self.background else self.running.gateway
+            return self.own_ports[GATEWAY] if self.background else self.showcase
         return self.running.services[port] if port in SERVICES.values() else port
 
     def run(self, command: str) -> tuple[str, int]:
@@ -244,6 +239,8 @@ class Story:
     def close(self) -> None:
         """Leave nothing behind."""
         self._stop()
+        if self.serving:
+            self.serving.kill()
         self.running.reset()
         if "folder" in self.__dict__:
             shutil.rmtree(self.folder)
@@ -254,6 +251,13 @@ def environment(**more: object) -> dict[str, str]:
     plain = {key: value for key, value in os.environ.items() if not key.startswith(("GATEWAY_", "OTEL_", "SERVICES_", "COV_"))}
     plain |= {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "TERM": "dumb", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     return plain | {key: str(value) for key, value in more.items()}
+
+
+def ask(port: int, request: str, status: int) -> None:
+    """Make a request, and make sure that its answer has this status."""
+    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as service:
+        service.sendall(f"{request} HTTP/1.1\r\nHost: mock\r\nConnection: close\r\n\r\n".encode())
+        assert f" {status} " in service.recv(100).decode("latin-1")
 
 
 def end(process: subprocess.Popen[str]) -> None:

@@ -87,6 +87,10 @@ _VARYING = (
 """What differs from run to run, and what stands in for it."""
 
 
+_given: set[int] = set()
+"""Ports that something listens on, or soon will."""
+
+
 class Command(NamedTuple):
     """One command of a `console` block."""
 
@@ -108,30 +112,26 @@ class Running:
     @cached_property
     def services(self) -> dict[int, int]:
         """Documented port → real port."""
-        return {port: self._service(name) for name, port in SERVICES.items()}
+        return {port: self.serve("-m", "services", name)[1] for name, port in SERVICES.items()}
 
-    def _service(self, name: str) -> int:
+    def serve(self, *arguments: str) -> tuple[subprocess.Popen[str], int]:
+        """Run Python with these arguments and a free port, until the last document ends at the latest."""
         for _ in range(20):
-            port = _some_port()
-            stdout = self.start("-m", "services", name, "--port", str(port)).stdout
-            if stdout and stdout.readline():
+            port = free_ports(1)
+            process = subprocess.Popen(
+                [sys.executable, *arguments, "--port", str(port)],
+                cwd=self.folder,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            self.processes.append(process)
+            if process.stdout and " on http://" in process.stdout.readline():
                 ask(port, "GET /livez", 200)  # it listens before it can answer
-                return port
-        raise RuntimeError(f"{name} does not start")
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Run Python with these arguments, until the last document ends at the latest."""
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=self.folder,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self.processes.append(process)
-        return process
+                return process, port
+        raise RuntimeError(f"does not start: {' '.join(arguments)}")
 
     def reset(self) -> None:
         """Make the services well again."""
@@ -167,19 +167,15 @@ class Story:
     @cached_property
     def own_ports(self) -> dict[int, int]:
         """For a gateway that the document starts by itself, and the services of `gateway demo`."""
-        first = _free_ports(len(SERVICES) + 1)
+        first = free_ports(len(SERVICES) + 1)
         return {port: first + index for index, port in enumerate((*SERVICES.values(), GATEWAY))}
 
     @cached_property
     def showcase(self) -> int:
         """The real port of a gateway that serves `config/gateway.yaml`."""
-        for _ in range(20):
-            port = _some_port()
-            config = str(self.folder / "config/gateway.yaml")
-            self.serving = self.running.start("-m", "gateway", "serve", "--config", config, "--port", str(port))
-            if is_listening(self.serving, port):
-                return port
-        raise RuntimeError("the gateway does not start")
+        config = str(self.folder / "config/gateway.yaml")
+        self.serving, port = self.running.serve("-m", "gateway", "serve", "--config", config)
+        return port
 
     def translate(self, text: str) -> str:
         """Text with the real ports in place of the documented ones."""
@@ -284,22 +280,26 @@ def put_ports(text: str, port_for: Callable[[int], int]) -> str:
     return re.sub(rf"(?:{_PORT})\d+\b", lambda match: str(port_for(int(match[0]))), text)
 
 
-def _some_port() -> int:
-    """A port with four digits, as documented ones have: columns and widths stay the same. It may be taken: try another then."""
-    return random.randrange(7100, 8000)
+def free_ports(count: int) -> int:
+    """The first of so many free ports in a row, none of them ever given before.
 
-
-def _free_ports(count: int) -> int:
-    """The first of so many free ports in a row."""
+    They have four digits, as documented ones have, so that columns and widths stay the same.
+    """
     for _ in range(100):
-        first = _some_port()
-        try:
-            for port in range(first, first + count):
-                socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return first
+        first = random.randrange(7100, 8000)
+        wanted = range(first, first + count)
+        if _given.isdisjoint(wanted) and all(map(_is_free, wanted)):
+            _given.update(wanted)
+            return first
     raise RuntimeError("no free ports")
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 # -- blocks --------------------------------------------------------------------------------------------------------------

@@ -15,8 +15,14 @@ from gateway.inputs import Problem as InputProblem
 TYPE = "urn:problem:fanin:"
 """What every problem's `type` begins with; `docs/reference/problems.md` describes each."""
 
-PASSING = {404: "not-found", 409: "conflict", 410: "gone", 422: "unprocessable", 429: "too-many-requests"}
-"""Statuses of a required upstream that mean the same to the client."""
+PASSING = {
+    404: "upstream-not-found",
+    409: "upstream-conflict",
+    410: "upstream-gone",
+    422: "upstream-unprocessable",
+    429: "upstream-too-many-requests",
+}
+"""Statuses of a required upstream that mean the same to the client; told from the gateway's own by their type."""
 
 
 @dataclass(frozen=True, slots=True)

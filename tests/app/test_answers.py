@@ -166,11 +166,11 @@ async def test_proxy_status_has_a_member_for_each_failed_step(serve: Any, upstre
         (httpx.Response(401), 502, "upstream-error"),
         (httpx.Response(403), 502, "upstream-error"),
         (httpx.ReadTimeout, 504, "upstream-timeout"),
-        (httpx.Response(404), 404, "not-found"),
-        (httpx.Response(409), 409, "conflict"),
-        (httpx.Response(410), 410, "gone"),
-        (httpx.Response(422), 422, "unprocessable"),
-        (httpx.Response(429, headers={"retry-after": "7"}), 429, "too-many-requests"),
+        (httpx.Response(404), 404, "upstream-not-found"),
+        (httpx.Response(409), 409, "upstream-conflict"),
+        (httpx.Response(410), 410, "upstream-gone"),
+        (httpx.Response(422), 422, "upstream-unprocessable"),
+        (httpx.Response(429, headers={"retry-after": "7"}), 429, "upstream-too-many-requests"),
     ],
     ids=lambda value: (
         getattr(value, "__name__", None) or (f"reply-{value.status_code}" if isinstance(value, httpx.Response) else None)

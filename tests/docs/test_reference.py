@@ -75,7 +75,7 @@ def test_every_problem_type_is_documented() -> None:
     """A client that meets a type finds a heading of that name."""
     types = set(problem_types())
 
-    assert {"deadline", "invalid-input", "uri-too-long", "gone", "internal-server-error"} <= types
+    assert {"deadline", "invalid-input", "uri-too-long", "upstream-gone", "internal-server-error"} <= types
     assert sorted(types - set(re.findall(r"^### (\S+)$", page("problems.md"), re.MULTILINE))) == []
 
 

@@ -128,7 +128,7 @@ async def test_a_user_who_does_not_exist_is_a_404(served: Any) -> None:
     answer = await served.home("9999")
 
     assert answer.status_code == 404
-    assert answer.json()["type"] == "urn:problem:fanin:not-found"
+    assert answer.json()["type"] == "urn:problem:fanin:upstream-not-found"
 
 
 async def test_head_has_the_headers_and_no_body(served: Any) -> None:

@@ -56,11 +56,11 @@ FAULTS: list[tuple[errors.CallError, int, str, str, str]] = [
     (refused(418), 502, "upstream-error", "An upstream answered with an error", "http_request_error"),
     (refused(302, location=CANARY), 502, "upstream-error", "An upstream answered with an error", "http_protocol_error"),
     (refused(204), 502, "upstream-error", "An upstream answered with an error", "http_protocol_error"),
-    (refused(404), 404, "not-found", "An upstream answered 404", "http_request_error"),
-    (refused(409), 409, "conflict", "An upstream answered 409", "http_request_error"),
-    (refused(410), 410, "gone", "An upstream answered 410", "http_request_error"),
-    (refused(422), 422, "unprocessable", "An upstream answered 422", "http_request_error"),
-    (refused(429), 429, "too-many-requests", "An upstream answered 429", "http_request_error"),
+    (refused(404), 404, "upstream-not-found", "An upstream answered 404", "http_request_error"),
+    (refused(409), 409, "upstream-conflict", "An upstream answered 409", "http_request_error"),
+    (refused(410), 410, "upstream-gone", "An upstream answered 410", "http_request_error"),
+    (refused(422), 422, "upstream-unprocessable", "An upstream answered 422", "http_request_error"),
+    (refused(429), 429, "upstream-too-many-requests", "An upstream answered 429", "http_request_error"),
 ]
 
 by_name = pytest.mark.parametrize(

@@ -51,7 +51,7 @@ class EndpointRoute(APIRoute):
             summary=plan.summary or f"{plan.method} {plan.path}",
             operation_id=operation_id,
             openapi_extra=_operation(plan),
-            responses=_responses(),
+            responses=_responses(plan),
         )
         self.plan = plan
         self._find = find
@@ -87,9 +87,12 @@ def _allowed(scope: Scope) -> list[str]:
 
 
 def _operation(plan: Plan) -> dict[str, Any]:
-    """What only the plan knows of an operation: its inputs, and what it calls."""
-    calls = "\n".join(f"- **{step.name}**: {', '.join(step.remarks()) or 'required'}" for step in plan.steps)
-    operation: dict[str, Any] = {"parameters": [_parameter(one) for one in plan.inputs], "description": f"Steps:\n\n{calls}"}
+    """What only the plan knows of an operation: its inputs, and what may be missing. How it is called inside is nobody's business."""
+    operation: dict[str, Any] = {"parameters": [_parameter(one) for one in plan.inputs]}
+    if spared := [step.name for step in plan.steps if step.optional]:
+        operation["description"] = (
+            f"An answer may come without: {', '.join(spared)}. `Gateway-Complete` says whether it has everything."
+        )
     if plan.reads_body:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": {}}}}
     return operation
@@ -106,9 +109,21 @@ def _parameter(one: Input) -> dict[str, Any]:
     return parameter
 
 
-def _responses() -> dict[int | str, dict[str, Any]]:
+def _answer(plan: Plan) -> dict[str, Any]:
+    """The answer's schema as far as the plan decides it: its members, which are always there. What they hold the upstreams decide."""
+    data = plan.shape.response.data if plan.shape.response else dict.fromkeys(plan.shape.steps)
+    if not isinstance(data, dict):
+        return {}
+    members: dict[str, Any] = {name: {} for name in data}
+    if plan.shape.errors:
+        members[plan.shape.errors] = {"type": "array", "items": _PROBLEM, "description": "What is missing, and why."}
+    return {"type": "object", "properties": members, "required": list(data)}
+
+
+def _responses(plan: Plan) -> dict[int | str, dict[str, Any]]:
     problems = {"application/problem+json": {"schema": _PROBLEM}}
     failures: dict[int | str, dict[str, Any]] = {
         status: {"description": text, "content": problems} for status, text in _FAILURES.items()
     }
-    return {200: {"description": "The answer", "headers": {"Gateway-Complete": _COMPLETE}}, **failures}
+    answer = {"application/json": {"schema": _answer(plan)}}
+    return {200: {"description": "The answer", "headers": {"Gateway-Complete": _COMPLETE}, "content": answer}, **failures}

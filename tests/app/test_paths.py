@@ -228,6 +228,26 @@ async def test_openapi_has_every_input_with_its_bounds(serve: Any) -> None:
     assert document["paths"]["/users/{id}"]["put"]["requestBody"]["required"] is True
 
 
+async def test_openapi_has_the_answers_members(upstreams: respx.Router, serve: Any) -> None:
+    """Those that are always there, and the list of what is missing; how they are fetched is not told."""
+    client = await serve("""
+version: 1
+upstreams: { users: { url: http://users.test, retry: { attempts: 4 } } }
+endpoints:
+  - { path: /a, steps: { user: { get: users / }, more: { get: users /more, optional: true } } }
+  - { path: /b, steps: { user: { get: users / } }, response: { name: user.name } }
+  - { path: /c, steps: { user: { get: users / } }, response: user.name }
+""")
+
+    paths = (await client.get("/openapi.json")).json()["paths"]
+
+    schemas = {path: paths[path]["get"]["responses"]["200"]["content"]["application/json"]["schema"] for path in paths}
+    assert schemas["/a"]["required"] == ["user", "more"]
+    assert schemas["/b"]["properties"].keys() == {"name", "errors"}
+    assert "properties" not in schemas["/c"]
+    assert "retry" not in str(paths)
+
+
 async def test_openapi_is_well_formed(serve: Any) -> None:
     """The parts that OpenAPI 3.1 requires are there, and every schema is a JSON Schema."""
     client = await serve(CONFIG)

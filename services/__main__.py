@@ -17,6 +17,7 @@ from types import FrameType
 from services import PORTS, create
 
 HOST = "127.0.0.1"
+STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"{asked.name}: {_reason(error, asked.host, port)}", file=sys.stderr)
         return 1
-    for stop in (signal.SIGTERM, signal.SIGINT):
+    for stop in STOPPING:
         signal.signal(stop, _leave)
     serve(asked.name, listener)
     return 0
@@ -41,7 +42,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(name: str, listener: socket.socket) -> None:
-    """Answer what comes in. Ends, by `SystemExit`, within a second of a stop signal, hung calls or not."""
+    """Answer what comes in. Ends within a second of a stop signal, hung calls or not."""
     import uvicorn
 
     from services.wire import WireProtocol
@@ -56,6 +57,9 @@ def serve(name: str, listener: socket.socket) -> None:
         timeout_graceful_shutdown=1,  # never reached: the protocol lets go of its calls earlier
     )
     server = uvicorn.Server(config)
+    for stop in STOPPING:
+        # From here on it is for the server to act upon: left alone it does so only once it serves.
+        signal.signal(stop, server.handle_exit)
     print(f"{name} on {_url(listener)}", flush=True)
     server.run(sockets=[listener])
 
@@ -101,7 +105,7 @@ def _url(listener: socket.socket) -> str:
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:
-    # uvicorn raises the signal again once it has stopped: being told to stop is no failure.
+    # Being told to stop is no failure.
     raise SystemExit(0)
 
 

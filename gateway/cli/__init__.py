@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +17,10 @@ CONFIG_FILES = ("config/gateway.yaml", "gateway.yaml")
 """Where a config is looked for when none is named."""
 
 app = typer.Typer(
-    help="Fanin: one request in, many upstream APIs called at once, one answer out.",
+    epilog="Example: gateway check config/gateway.yaml",
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -48,6 +50,9 @@ class PlanFormat(StrEnum):
 
 def main() -> None:
     """Run the command. Exit status: 0 done, 1 findings in the config, 2 not to be started."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A terminal that knows only ASCII shows `?` for what it cannot, rather than a traceback.
+        sys.stdout.reconfigure(errors="replace")
     try:
         app(prog_name="gateway")
     except ConfigError as error:
@@ -66,6 +71,21 @@ def find_config(config: Path | None) -> Path:
         if Path(file).exists():
             return Path(file)
     raise StartError(f"no config: name one with --config or GATEWAY_CONFIG, or have {' or '.join(CONFIG_FILES)} here")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def _gateway(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Fanin: one request in, many upstream APIs called at once, one answer out."""
 
 
 @app.command()
@@ -124,11 +144,13 @@ def schema() -> None:
 def call(
     path: Annotated[str, typer.Argument(help="Path and query, as a client would send them.")],
     config: Config = None,
-    method: Annotated[str, typer.Option("--method", "-X", help="The method.")] = "GET",
+    method: Annotated[str | None, typer.Option("--method", "-X", help="The method; else GET, or POST with --data.")] = None,
     header: Annotated[list[str] | None, typer.Option("--header", "-H", help="A header, `Name: value`; may be repeated.")] = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="A JSON body.")] = None,
 ) -> None:
-    """Make one request and show its waterfall. Needs no running gateway; the upstreams are called for real.
+    """Make one request and show its waterfall.
+
+    Needs no running gateway; the upstreams are called for real.
 
     Example: gateway call /v1/home/42
     """
@@ -161,7 +183,9 @@ def demo(
     ] = 9101,
     once: Annotated[bool, typer.Option(envvar="ONCE", help="Leave after the first answer.")] = False,
 ) -> None:
-    """Start four mock services and the gateway, make a first call, then serve until Ctrl-C.
+    """Start the gateway with four mock services.
+
+    Makes a first call, shows its answer and waterfall, and serves until Ctrl-C.
 
     Example: gateway demo --port 8090
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,59 +13,79 @@ from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
 from gateway.app import Gateway
-from gateway.cli.layout import lay_out
+from gateway.cli.layout import lay_out, make_console
 from gateway.cli.waterfall import waterfall
 from gateway.errors import StartError
 from gateway.telemetry import Trace
 
-_TOLD = ("gateway-complete", "proxy-status", "retry-after")
+_TOLD = ("gateway-complete", "proxy-status", "retry-after", "allow")
 """Response headers worth a line."""
 
+_HEADER = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+"""`Name: value`, as RFC 9110 (section 5.1) lets them be."""
 
-def show_call(config: Path, method: str, path: str, headers: Sequence[str], data: str | None) -> int:
+
+def show_call(config: Path, method: str | None, path: str, headers: Sequence[str], data: str | None) -> int:
     """Make the request and print answer and waterfall; the exit status is 1 when the request failed."""
     traces: list[Trace] = []
     gateway = Gateway.load(config, sinks=[traces.append])
-    fields = [_header(header) for header in headers]
-    if data is not None:
-        fields.append(("content-type", "application/json"))
-    response = asyncio.run(_request(gateway, method.upper(), path, fields, data))
-    console = Console()
+    request = make_request(method, path, headers, data)
+    response = asyncio.run(_answer(gateway, request))
+    console = make_console()
     show_response(console, response)
     for trace in traces:
-        console.print(waterfall(trace, console.width))
+        show_trace(console, trace)
     return 1 if response.status_code >= 400 else 0
 
 
+def make_request(method: str | None, path: str, headers: Sequence[str], data: str | None) -> httpx.Request:
+    """The request as it is asked for on the command line; as with curl, data makes it a POST. Raises `StartError`."""
+    fields = [_header(written) for written in headers]
+    if data is not None and b"content-type" not in {name.lower() for name, _ in fields}:
+        fields.append((b"content-type", b"application/json"))
+    method = method or ("GET" if data is None else "POST")
+    try:
+        # A URL copied from a browser will do, its host ignored.
+        target = httpx.URL(path if "://" in path else f"/{path.lstrip('/')}").raw_path
+    except httpx.InvalidURL as error:
+        raise StartError(f"not a path: {path!r}; write it as in /v1/home/42?limit=5") from error
+    url = httpx.URL("http://gateway").copy_with(raw_path=target)
+    return httpx.Request(method.upper(), url, headers=fields, content=None if data is None else data.encode())
+
+
 def show_response(console: Console, response: httpx.Response) -> None:
-    """Print status, telling headers and the body."""
-    console.print(
-        Text(f"{response.status_code} {response.reason_phrase}", style="bold green" if response.is_success else "bold red")
-    )
+    """Print status, telling headers and the body. Long lines are the terminal's to wrap, so that they can be copied."""
+    style = "bold green" if response.is_success else "bold red" if response.is_error else "bold"
+    console.print(Text(f"{response.status_code} {response.reason_phrase}", style=style))
     for name in _TOLD:
         if name in response.headers:
-            console.print(Text(f"{name}: {response.headers[name]}", style="dim"))
+            console.print(Text(f"{name}: {response.headers[name]}", style="dim"), soft_wrap=True)
     console.print()
     try:
         text = Text(lay_out(response.json(), console.width))
         JSONHighlighter().highlight(text)
-        console.print(text)
-    except json.JSONDecodeError:
-        console.print(Text(response.text))
+    except ValueError:
+        text = Text(response.text)
+    console.print(text, soft_wrap=True)
     console.print()
 
 
-async def _request(gateway: Gateway, method: str, path: str, headers: list[tuple[str, str]], data: str | None) -> httpx.Response:
+def show_trace(console: Console, trace: Trace) -> None:
+    """Print the waterfall."""
+    console.print(waterfall(trace, console.width), soft_wrap=True)
+
+
+async def _answer(gateway: Gateway, request: httpx.Request) -> httpx.Response:
     transport = httpx.ASGITransport(gateway.app, raise_app_exceptions=False)
     async with (
         gateway.app.router.lifespan_context(gateway.app),
-        httpx.AsyncClient(transport=transport, base_url="http://gateway", trust_env=False) as client,
+        httpx.AsyncClient(transport=transport, trust_env=False) as client,
     ):
-        return await client.request(method, path, headers=headers, content=data)
+        return await client.send(request)
 
 
-def _header(written: str) -> tuple[str, str]:
-    name, colon, value = written.partition(":")
-    if not colon or not name.strip():
-        raise StartError(f"not a header: {written!r}; write 'Name: value'")
-    return name.strip(), value.strip()
+def _header(written: str) -> tuple[bytes, bytes]:
+    match = _HEADER.fullmatch(written)
+    if not match:
+        raise StartError(f"not a header: {written!r}; write it as in 'Accept-Language: en'")
+    return match[1].encode(), match[2].strip().encode()

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from gateway.cli.mermaid import mermaid
 from gateway.compile import compile_plans
 from gateway.errors import ConfigError, StartError
 from gateway.finding import Finding
 from gateway.load import load_file
 from gateway.plan import Plan, Step
-from gateway.reference import did_you_mean
+
+ALIKE = 0.6
+"""How much a path must resemble another to be what was meant."""
 
 
 def report(file: Path, output: str) -> int:
@@ -24,16 +30,11 @@ def report(file: Path, output: str) -> int:
     except ConfigError as error:
         findings = error.findings
     if output == "json":
-        print(json.dumps([_as_json(finding) for finding in findings], indent=2))
-    elif output == "github":
-        for finding in findings:
-            # A command for GitHub's runner; % and line breaks are its own escapes.
-            message = f"{finding.path}: {finding.message}".replace("%", "%25").replace("\n", "%0A")
-            print(f"::error file={finding.file},line={finding.place.line},col={finding.place.column}::{message}")
+        print(json.dumps([_finding_as_json(finding) for finding in findings], indent=2))
     elif findings:
         for finding in findings:
-            print(finding)
-    else:
+            print(_for_github(finding) if output == "github" else finding)
+    elif output == "text":
         steps = sum(len(plan.steps) for plan in plans)
         print(f"{file}: {_count(len(plans), 'endpoint')}, {_count(steps, 'step')}, nothing wrong")
     return 1 if findings else 0
@@ -43,12 +44,13 @@ def show_plans(file: Path, endpoint: str | None, output: str) -> None:
     """Print the plan of one endpoint, or of all. Raises `StartError` when there is no such endpoint."""
     loaded = load_file(file)
     plans = _chosen(compile_plans(loaded), endpoint)
-    printers = {
-        "text": lambda: "\n\n".join(map(str, plans)),
-        "mermaid": lambda: "\n\n".join(map(_mermaid, plans)),
-        "json": lambda: _json(plans),
-    }
-    print(loaded.source.redact(printers[output]()))
+    redact = loaded.source.redact
+    if output == "json":
+        print(json.dumps(_redacted([_plan_as_json(plan) for plan in plans], redact), indent=2))
+    elif output == "mermaid":
+        print(mermaid(plans, redact))
+    else:
+        print(redact("\n\n".join(map(str, plans))))
 
 
 def show_routes(file: Path) -> None:
@@ -72,53 +74,54 @@ def show_schema() -> None:
 
 
 def _chosen(plans: tuple[Plan, ...], endpoint: str | None) -> tuple[Plan, ...]:
+    """The plans of a path as written, else those that would answer it, one a method."""
     if endpoint is None:
         return plans
-    method, _, path = endpoint.rpartition(" ")
-    chosen = tuple(plan for plan in plans if plan.path == path or _matches(plan, path))
-    chosen = tuple(plan for plan in chosen if not method or plan.method == method.upper())
+    method, _, target = endpoint.strip().rpartition(" ")
+    path = target.partition("?")[0]
+    asked = [plan for plan in plans if plan.method == (method.strip().upper() or plan.method)]
+    chosen = [plan for plan in asked if plan.path == path]
     if not chosen:
-        raise StartError(f"no endpoint answers {endpoint}{did_you_mean(path, [plan.path for plan in plans])}")
-    return chosen
+        # The most specific answers: `/home/me` before `/home/{id}`. As by `gateway.inbound.route`, which needs FastAPI.
+        answering = sorted((plan for plan in asked if _matches(plan, path)), key=_specificity, reverse=True)
+        chosen = list({plan.method: plan for plan in answering}.values())
+    if not chosen:
+        raise StartError(f"no endpoint answers {endpoint}; {_hint(asked or plans, path)}")
+    return tuple(chosen)
 
 
 def _matches(plan: Plan, path: str) -> bool:
     pattern = "/".join("[^/]+" if segment.startswith("{") else re.escape(segment) for segment in plan.path.split("/"))
-    return re.fullmatch(pattern, path.partition("?")[0]) is not None
+    return re.fullmatch(pattern, path) is not None
 
 
-def _mermaid(plan: Plan) -> str:
-    lines = ["flowchart LR", f'  request(["{plan.method} {plan.path}"])', '  answer(["answer"])']
-    needed = {need for step in plan.steps for need in step.needs}
-    for step in plan.steps:
-        lines.append(f'  {step.name}["{step.name}<br/>{_escaped(str(step))}"]')
-        arrow = "-.->" if step.optional else "-->"
-        lines += [f"  {need} {arrow} {step.name}" for need in step.needs or ("request",)]
-        if step.name not in needed:
-            lines.append(f"  {step.name} {arrow} answer")
-    return "\n".join(lines)
+def _specificity(plan: Plan) -> tuple[bool, ...]:
+    return tuple(segment.startswith("{") for segment in plan.path.split("/"))
 
 
-def _escaped(text: str) -> str:
-    return text.replace('"', "#quot;").replace("{", "#123;").replace("}", "#125;")
+def _hint(plans: Sequence[Plan], path: str) -> str:
+    likest = max(plans, key=lambda plan: _likeness(plan, path))
+    if _likeness(likest, path) < ALIKE:
+        return "`gateway routes` lists those there are"
+    return f"did you mean {likest.method} {likest.path}?"
 
 
-def _json(plans: tuple[Plan, ...]) -> str:
-    return json.dumps(
-        [
-            {
-                "method": plan.method,
-                "path": plan.path,
-                "timeout": plan.timeout,
-                "inputs": [
-                    {"name": one.name, "in": one.where, "required": one.required, "schema": one.schema} for one in plan.inputs
-                ],
-                "steps": [_step_as_json(step) for step in plan.steps],
-            }
-            for plan in plans
-        ],
-        indent=2,
-    )
+def _likeness(plan: Plan, path: str) -> float:
+    """From 0 to 1; whatever is asked for where the endpoint has a parameter is as good as any other value."""
+    written = ["*" if segment.startswith("{") else segment for segment in plan.path.split("/")]
+    pairs = zip_longest(path.split("/"), written)
+    asked = ["*" if parameter == "*" else segment for segment, parameter in pairs if segment is not None]
+    return SequenceMatcher(None, "/".join(asked), "/".join(written)).ratio()
+
+
+def _plan_as_json(plan: Plan) -> dict[str, Any]:
+    return {
+        "method": plan.method,
+        "path": plan.path,
+        "timeout": plan.timeout,
+        "inputs": [{"name": one.name, "in": one.where, "required": one.required, "schema": one.schema} for one in plan.inputs],
+        "steps": [_step_as_json(step) for step in plan.steps],
+    }
 
 
 def _step_as_json(step: Step) -> dict[str, Any]:
@@ -128,7 +131,7 @@ def _step_as_json(step: Step) -> dict[str, Any]:
         "upstream": step.upstream.name,
         "method": step.method,
         "target": step.target.text,
-        "needs": step.needs,
+        "needs": list(step.needs),
         "when": str(step.when) if step.when else None,
         "optional": step.optional,
         "timeout": policies.timeout,
@@ -137,7 +140,16 @@ def _step_as_json(step: Step) -> dict[str, Any]:
     }
 
 
-def _as_json(finding: Finding) -> dict[str, Any]:
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    """Every text in the structure redacted. In its JSON it would be too late: there texts are escaped, and keys are text too."""
+    if isinstance(value, dict):
+        return {key: _redacted(child, redact) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_redacted(child, redact) for child in value]
+    return redact(value) if isinstance(value, str) else value
+
+
+def _finding_as_json(finding: Finding) -> dict[str, Any]:
     return {
         "file": finding.file,
         "line": finding.place.line,
@@ -145,6 +157,18 @@ def _as_json(finding: Finding) -> dict[str, Any]:
         "path": finding.path,
         "message": finding.message,
     }
+
+
+def _for_github(finding: Finding) -> str:
+    """A command for GitHub's runner, with its own escapes."""
+    line, column = finding.place
+    message = f"{finding.path}: {finding.message}" if finding.path else finding.message
+    file = _escaped(finding.file).replace(":", "%3A").replace(",", "%2C")
+    return f"::error file={file},line={line},col={column}::{_escaped(message)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _count(number: int, noun: str) -> str:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,20 +19,23 @@ import uvloop
 from rich.console import Console
 from rich.text import Text
 
+import services
 from gateway import telemetry
 from gateway.app import Gateway
-from gateway.cli.call import show_response
-from gateway.cli.serve import claim, leave_quietly, options, url_of
-from gateway.cli.waterfall import waterfall
+from gateway.cli.call import show_response, show_trace
+from gateway.cli.layout import make_console
+from gateway.cli.serve import claim, leave_quietly, leave_to, options, startup_failure_told, url_of
 from gateway.errors import StartError
 from gateway.plan import Plan
 from gateway.telemetry import Trace
-from services import PORTS
 
 HOST = "127.0.0.1"
 FIRST_CALL = "/v1/home/42"
 PATIENCE = 30.0
 """Seconds until the mock services must have started."""
+
+GRACE = 5.0
+"""Seconds that a mock service may take to stop."""
 
 CONFIG = Path(__file__).parents[2] / "config" / "gateway.yaml"
 """In a checkout; an installed package has its own copy."""
@@ -40,38 +43,48 @@ CONFIG = Path(__file__).parents[2] / "config" / "gateway.yaml"
 INSTALLED_CONFIG = Path(__file__).with_name("showcase.yaml")
 
 
-def run_demo(port: int, services_port: int, *, once: bool) -> int:
-    """Run the demo until Ctrl-C, or until the first answer. The exit status is 0 when there was a good one."""
+def run_demo(port: int, services_port: int, *, once: bool, config: Path | None = None) -> int:
+    """Run the demo until Ctrl-C. With `once` it ends after the first answer, and the exit status is 1 if that is not a good one."""
     leave_quietly()
-    console = Console()
-    ports = dict(zip(PORTS, range(services_port, services_port + len(PORTS)), strict=True))
-    taken = claim(HOST, port, "--port or GATEWAY_PORT (make demo ARGS='--port 8090')")
-    with taken, _services(console, ports):
-        os.environ |= {f"{name.upper()}_URL": f"http://{HOST}:{number}" for name, number in ports.items()}
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(console, taken, ports["recommendations"], once=once))
+    console = make_console()
+    config = config or (CONFIG if CONFIG.exists() else INSTALLED_CONFIG)
+    ports = dict(zip(services.PORTS, range(services_port, services_port + len(services.PORTS)), strict=True))
+    os.environ |= {f"{name.upper()}_URL": f"http://{HOST}:{number}" for name, number in ports.items()}
+    with (
+        claim(HOST, port, "--port or GATEWAY_PORT (make demo ARGS='--port 8090')") as taken,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        first: asyncio.Future[Trace] = runner.get_loop().create_future()
+        gateway = Gateway.load(config, sinks=[partial(_keep, first)])
+        with _services(console, ports), startup_failure_told():
+            return runner.run(_serve(console, gateway, taken, first, ports["recommendations"], once=once))
 
 
 @contextmanager
-def _services(console: Console, ports: dict[str, int]) -> Iterator[None]:
+def _services(console: Console, ports: Mapping[str, int]) -> Iterator[None]:
     """The four mock services as processes of their own, stopped again at the end."""
     for number in ports.values():
-        claim(HOST, number, "--services-port (make demo ARGS='--services-port 9201')").close()
+        claim(HOST, number, "--services-port or GATEWAY_SERVICES_PORT (make demo ARGS='--services-port 9201')").close()
+    console.print("Starting four mock services and the gateway:\n")
     running: list[subprocess.Popen[bytes]] = []
     try:
         for name, number in ports.items():
-            command = [sys.executable, "-m", "services", name, "--host", HOST, "--port", str(number)]
+            # -P: a folder `services` where the demo is started is somebody else's.
+            command = [sys.executable, "-P", "-m", "services", name, "--host", HOST, "--port", str(number)]
             # Their own session: Ctrl-C reaches the demo alone, which stops them in order.
-            running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True))
+            running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, env=_environ(), start_new_session=True))
         for name, number in ports.items():
             _await_answer(name, number, running)
-            console.print(f"  [green]✓[/] {name:16} http://{HOST}:{number}")
+            _show_started(console, name, f"http://{HOST}:{number}")
         yield
     finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait()
+        stop(running)
+
+
+def _environ() -> dict[str, str]:
+    """The environment, with the place that `services` comes from on the path: it may not be installed."""
+    path = [str(Path(services.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
 
 
 def _await_answer(name: str, port: int, running: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -89,29 +102,43 @@ def _await_answer(name: str, port: int, running: Sequence[subprocess.Popen[bytes
     raise StartError(f"the mock service {name} did not answer on port {port} within {PATIENCE:.0f} s")
 
 
-async def _serve(console: Console, taken: socket.socket, breakable: int, *, once: bool) -> int:
-    first: asyncio.Future[Trace] = asyncio.get_running_loop().create_future()
-    gateway = Gateway.load(CONFIG if CONFIG.exists() else INSTALLED_CONFIG, sinks=[partial(_keep, first)])
+def stop(running: Sequence[subprocess.Popen[bytes]], grace: float = GRACE) -> None:
+    """End processes, all at once, and by force what is not gone within the grace."""
+    patience = time.monotonic() + grace
+    for process in running:
+        process.terminate()
+    for process in running:
+        try:
+            process.wait(max(0.0, patience - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+async def _serve(
+    console: Console, gateway: Gateway, taken: socket.socket, first: asyncio.Future[Trace], breakable: int, *, once: bool
+) -> int:
     url = url_of(taken)
     async with _server(gateway, taken) as server:
-        console.print(f"  [green]✓[/] {'gateway':16} {url}\n")
-        is_good = await _first_call(console, url, gateway.plans[0], first)
-        _show_urls(console, url)
+        _show_started(console, "gateway", f"{url}\n")
+        is_good = await first_call(console, url, gateway.plans, first)
+        if server.should_exit:  # told to stop meanwhile
+            return 0
+        console.print(f"  endpoint  {url}{FIRST_CALL}\n  docs      {url}/docs", soft_wrap=True)
         if once:
             server.should_exit = True
-        else:
-            console.print("\nServing until Ctrl-C. In another terminal, break an upstream and call again:")
-            console.print(
-                f'  curl -X PUT http://{HOST}:{breakable}/_chaos -d \'{{"mode": "hang"}}\'\n  curl -i {url}{FIRST_CALL}',
-                highlight=False,
-            )
-    return 0 if is_good else 1
+            return 0 if is_good else 1
+        console.print("\nServing until Ctrl-C. In another terminal, break an upstream and call again:\n")
+        console.print(f'  curl -X PUT http://{HOST}:{breakable}/_chaos -d \'{{"mode": "hang"}}\'', soft_wrap=True)
+        console.print(f"  curl -i {url}{FIRST_CALL}", soft_wrap=True)
+    return 0
 
 
 @asynccontextmanager
 async def _server(gateway: Gateway, taken: socket.socket) -> AsyncIterator[uvicorn.Server]:
     """The gateway on its port while the block runs, and on until Ctrl-C unless `should_exit` is set."""
     server = uvicorn.Server(uvicorn.Config(gateway.app, **options()))
+    leave_to(server)
     serving = asyncio.create_task(server.serve(sockets=[taken]))
     while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
@@ -123,14 +150,21 @@ async def _server(gateway: Gateway, taken: socket.socket) -> AsyncIterator[uvico
         await asyncio.gather(serving, return_exceptions=True)
 
 
-async def _first_call(console: Console, url: str, plan: Plan, first: asyncio.Future[Trace]) -> bool:
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
-        console.print(Text(f"GET {url}{FIRST_CALL}", style="bold"))
-        response = await client.get(url + FIRST_CALL)
+async def first_call(console: Console, url: str, plans: Sequence[Plan], first: asyncio.Future[Trace]) -> bool:
+    """Call the gateway as any client would, and print the answer with its waterfall. Says whether it is a good one."""
+    console.print(Text(f"GET {url}{FIRST_CALL}", style="bold"), soft_wrap=True)
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            response = await client.get(url + FIRST_CALL)
+    except httpx.TransportError as error:
+        console.print(Text(f"no answer: {error}", style="bold red"), soft_wrap=True)
+        return False
     show_response(console, response)
-    trace = await first
-    console.print(waterfall(trace, console.width))
-    console.print(f"\n{_comparison(plan, trace)}\n", highlight=False)
+    if "traceparent" in response.headers:  # not where the config has no such endpoint any more
+        trace = await first
+        show_trace(console, trace)
+        plan = next(plan for plan in plans if f"{plan.method} {plan.path}" == trace.root.name)
+        console.print(f"\n{_comparison(plan, trace)}\n", soft_wrap=True)
     return response.is_success
 
 
@@ -162,5 +196,5 @@ def _comparison(plan: Plan, trace: Trace) -> str:
     )
 
 
-def _show_urls(console: Console, url: str) -> None:
-    console.print(f"  endpoint  {url}{FIRST_CALL}\n  docs      {url}/docs", highlight=False)
+def _show_started(console: Console, name: str, url: str) -> None:
+    console.print(f"  [green]✓[/] {name:16} {url}")

@@ -1,9 +1,17 @@
-"""JSON laid out to be read: what fits on a line stays on it."""
+"""What stands in the terminal: a console, and JSON laid out to be read, where what fits on a line stays on it."""
 
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
+
+from rich.console import Console
+
+
+def make_console() -> Console:
+    """Standard output. With NO_COLOR, as without a terminal, there is no escape code at all, for bold text neither."""
+    return Console(color_system=None if os.environ.get("NO_COLOR") else "auto", highlight=False)
 
 
 def lay_out(value: Any, width: int, indent: int = 0, lead: int = 1) -> str:

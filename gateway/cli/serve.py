@@ -7,11 +7,14 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from gateway.app import Gateway
@@ -23,43 +26,75 @@ if TYPE_CHECKING:
 GRACE = 20
 """Seconds that requests in flight may take when the gateway stops."""
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
 
 def leave_quietly() -> None:
-    """Ctrl-C and SIGTERM end the process with status 0, once the server has let go.
-
-    uvicorn handles both while it serves, and raises them again afterwards for whoever was there before: that is this.
-    """
+    """Ctrl-C and SIGTERM end the process with status 0, whatever it is doing."""
 
     def leave(_signal: int, _frame: FrameType | None) -> None:
         raise SystemExit(0)
 
-    signal.signal(signal.SIGINT, leave)
-    signal.signal(signal.SIGTERM, leave)
+    for number in STOPPING:
+        signal.signal(number, leave)
+
+
+def leave_to(server: uvicorn.Server) -> None:
+    """Ctrl-C and SIGTERM are this server's to act upon, from now on and not only once it serves.
+
+    Until then an exception would do nearly always: Python drops one that is raised in the callback of a weak reference, and the
+    signal is lost.
+    """
+    for number in STOPPING:
+        signal.signal(number, server.handle_exit)
 
 
 def serve_config(config: Path, host: str, port: int, workers: int) -> None:
     """Serve until told to stop. Raises `ConfigError`, `StartError` before anything is started."""
     leave_quietly()
     gateway = Gateway.load(config)
-    taken = claim(host, port, "--port or GATEWAY_PORT")
     count = len(gateway.plans)
-    where = url_of(taken)
-    print(
-        f"fanin serves {count} endpoint{'s' if count != 1 else ''} of {config} on {where}, documented at {where}/docs",
-        file=sys.stderr,
-    )
-    if workers == 1:
-        uvicorn.Server(uvicorn.Config(gateway.app, **options())).run(sockets=[taken])
-        return
-    # Each worker is a process of its own and reads the config again.
+    with claim(host, port, "--port or GATEWAY_PORT") as taken:
+        where = url_of(taken)
+        print(
+            f"fanin serves {count} endpoint{'s' if count != 1 else ''} of {config} on {where}, documented at {where}/docs",
+            file=sys.stderr,
+        )
+        if workers > 1:
+            _supervise(config, taken, workers)
+            return
+        server = uvicorn.Server(uvicorn.Config(gateway.app, **options()))
+        leave_to(server)
+        with startup_failure_told():
+            server.run(sockets=[taken])
+
+
+def _supervise(config: Path, taken: socket.socket, workers: int) -> None:
+    """Each worker is a process of its own and reads the config again."""
     os.environ["GATEWAY_CONFIG"] = str(config)
     settings = uvicorn.Config("gateway.cli.serve:make_app", factory=True, workers=workers, **options())
-    Multiprocess(settings, sockets=[taken]).run()
+    supervisor = Multiprocess(settings, sockets=[taken])
+    supervisor.run()
+    with startup_failure_told():
+        # The supervisor gives up when a worker cannot start, and says so in its log alone.
+        if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
+            sys.exit(STARTUP_FAILURE)
 
 
 def make_app() -> FastAPI:
     """The app of a worker process."""
     return Gateway.load(os.environ["GATEWAY_CONFIG"]).app
+
+
+@contextmanager
+def startup_failure_told() -> Iterator[None]:
+    """The exit status of uvicorn for an app that does not start becomes a `StartError`."""
+    try:
+        yield
+    except SystemExit as left:
+        if left.code != STARTUP_FAILURE:
+            raise
+        raise StartError("the gateway could not start; the reason stands above") from left
 
 
 def url_of(taken: socket.socket) -> str:
@@ -91,9 +126,19 @@ def claim(host: str, port: int, how_to_change: str) -> socket.socket:
     try:
         taken.bind((host, port))
         taken.listen(2048)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         taken.close()
-        reason = "is in use by another program" if error.errno == errno.EADDRINUSE else f"cannot be listened on: {error.strerror}"
-        raise StartError(f"port {port} on {host} {reason}; choose another with {how_to_change}") from error
+        raise StartError(refusal(error, host, port, how_to_change)) from error
     taken.set_inheritable(True)
     return taken
+
+
+def refusal(error: OSError | UnicodeError, host: str, port: int, how_to_change: str) -> str:
+    """Why an address cannot be listened on, and what to do about it."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return f"port {port} on {host} is in use by another program; choose another with {how_to_change}"
+    if number in (errno.EACCES, errno.EPERM):
+        return f"port {port} on {host} is not for this user to listen on; choose another with {how_to_change}"
+    reason = error.strerror if isinstance(error, OSError) else "not a host name"
+    return f"cannot listen on {host}: {reason}; choose another address with --host or GATEWAY_HOST"

@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from rich.table import Table
 from rich.text import Text
 
 from gateway import telemetry
 from gateway.telemetry import Span, Trace
 
-NAMES, NUMBERS, REMARKS = 36, 10, 24
-"""Characters for names, for milliseconds, and at least for remarks; the bars have what is left."""
+ROOM_FOR_BARS = 16
+"""Characters that long remarks leave to the bars, where the terminal has them."""
 
-_STYLES = {"ok": "green", "fallback": "yellow", "skipped": "dim", "failed": "red"}
+_STYLES = {
+    "ok": "green",
+    "fallback": "yellow",
+    "skipped": "dim",
+    "failed": "red",
+    "cancelled": "dim",
+    "attempt": "cyan",
+    "own": "blue",
+}
 
 
-def waterfall(trace: Trace, columns: int) -> Table:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What is said of one span."""
+
+    span: Span
+    name: str
+    took: str
+    remark: str
+    fate: str
+    """A word of `_STYLES`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Widths:
+    """Characters of each column; there is one more between them."""
+
+    name: int
+    bar: int
+    took: int
+    remark: int
+
+
+def waterfall(trace: Trace, columns: int) -> Text:
     """A line per span, indented below its parent, with a bar that shows when it ran, in so many columns of a terminal."""
-    width = max(12, min(60, columns - NAMES - NUMBERS - REMARKS))
-    caption = f"trace {trace.id:032x}"
-    table = Table(
-        box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=False, title=caption, title_justify="left", title_style="dim"
-    )
-    table.add_column(width=NAMES, no_wrap=True)
-    table.add_column(width=width, no_wrap=True)
-    table.add_column(justify="right", width=NUMBERS, no_wrap=True)
-    table.add_column()
-    for span, depth in _in_order(trace, trace.root, 0):
-        table.add_row("  " * depth + span.name, _bar(trace.root, span, width), f"{span.seconds * 1000:.1f} ms", _remark(span))
-    return table
+    lines = [_line(span, depth) for span, depth in _in_order(trace, trace.root, 0)]
+    widths = _widths(lines, columns)
+    printed = [Text(f"trace {trace.id:032x}", style="dim"), *(_printed(line, trace.root, widths) for line in lines)]
+    return Text("\n").join(printed)
 
 
 def _in_order(trace: Trace, span: Span, depth: int) -> Iterator[tuple[Span, int]]:
@@ -39,27 +63,80 @@ def _in_order(trace: Trace, span: Span, depth: int) -> Iterator[tuple[Span, int]
             yield from _in_order(trace, below, depth + 1)
 
 
-def _bar(root: Span, span: Span, width: int) -> Text:
-    scale = width / max((root.end or root.start) - root.start, 1)
-    start = min(int((span.start - root.start) * scale), width - 1)
-    length = min(max(round(span.seconds * 1e9 * scale), 1), width - start)
-    outcome = str(span.attributes.get(telemetry.STEP_OUTCOME, ""))
-    style = "red" if span.error else _STYLES.get(outcome, "cyan" if span.kind == "client" else "blue")
-    return Text(" " * start + "━" * length, style=style)
+def _line(span: Span, depth: int) -> _Line:
+    return _Line(span, "  " * depth + span.name, f"{span.seconds * 1000:.1f} ms", _remark(span), _fate(span))
+
+
+def _fate(span: Span) -> str:
+    if span.error:
+        return "failed"
+    if telemetry.STEP_NAME in span.attributes:
+        # A step that was cut short has no outcome, and an attempt no status.
+        return str(span.attributes.get(telemetry.STEP_OUTCOME, "cancelled"))
+    if span.kind == "internal":
+        return "own"
+    if telemetry.HTTP_STATUS not in span.attributes:
+        return "cancelled"
+    return "attempt" if span.kind == "client" else "own"
 
 
 def _remark(span: Span) -> str:
     get = span.attributes.get
-    retry = f"retry {get(telemetry.HTTP_RESEND_COUNT)}" if get(telemetry.HTTP_RESEND_COUNT) else None
-    cache = f"cache {get(telemetry.CACHE_STATUS)}" if get(telemetry.CACHE_STATUS) else None
-    outcome = get(telemetry.STEP_OUTCOME)
-    error = str(get(telemetry.ERROR_TYPE, "")).rpartition(".")[2]
-    status = get(telemetry.HTTP_STATUS)
+    fate, status, error = _fate(span), get(telemetry.HTTP_STATUS), get(telemetry.ERROR_TYPE)
+    is_step = telemetry.STEP_NAME in span.attributes
     parts = (
         status,
-        outcome if outcome != "ok" else None,
-        retry,
-        cache,
-        get(telemetry.STEP_REASON) or (error if error != str(status) else None),
+        fate if fate == "cancelled" or (is_step and fate != "ok") else None,
+        f"retry {get(telemetry.HTTP_RESEND_COUNT)}" if telemetry.HTTP_RESEND_COUNT in span.attributes else None,
+        f"cache {get(telemetry.CACHE_STATUS)}" if telemetry.CACHE_STATUS in span.attributes else None,
+        get(telemetry.STEP_REASON) or (_in_words(span) if error and error != str(status) else None),
     )
     return " · ".join(str(part) for part in parts if part)
+
+
+def _in_words(span: Span) -> str:
+    """`gateway.errors.AttemptTimeout` as `attempt timeout`; where nobody answers, the address that was tried too."""
+    name = str(span.attributes[telemetry.ERROR_TYPE]).rpartition(".")[2]
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    if name != "Unreachable":
+        return words
+    return f"{words} {span.attributes[telemetry.SERVER_ADDRESS]}:{span.attributes[telemetry.SERVER_PORT]}"
+
+
+def _widths(lines: Sequence[_Line], columns: int) -> _Widths:
+    """Names and remarks get what they need, within reason; the bars have what is left."""
+    took = max(len(line.took) for line in lines)
+    room = columns - took - 3
+    name = min(max(len(line.name) for line in lines), max(12, room // 2))
+    # A word is broken only where its column would leave nothing to the bars.
+    word = max((len(word) for line in lines for word in line.remark.split()), default=0)
+    remark = min(max(len(line.remark) for line in lines), max(12, min(word, room - name - 8), room - name - ROOM_FOR_BARS))
+    return _Widths(name, max(room - name - remark, 1), took, remark)
+
+
+def _printed(line: _Line, root: Span, widths: _Widths) -> Text:
+    name = line.name if len(line.name) <= widths.name else line.name[: widths.name - 1] + "…"
+    style = "bold" if line.span is root or telemetry.STEP_NAME in line.span.attributes else ""
+    # A remark that is longer than its column goes on below itself.
+    first, *more = textwrap.wrap(line.remark, widths.remark) or [""]
+    text = Text.assemble(
+        (f"{name:{widths.name}} ", style),
+        (f"{_bar(root, line.span, widths.bar)} ", _STYLES[line.fate]),
+        (f"{line.took:>{widths.took}} ", ""),
+        (first, _remark_style(line)),
+    )
+    text.rstrip()
+    for part in more:
+        text.append(f"\n{'':{widths.name + widths.bar + widths.took + 3}}").append(part, _remark_style(line))
+    return text
+
+
+def _bar(root: Span, span: Span, width: int) -> str:
+    scale = width / max((root.end or root.start) - root.start, 1)
+    start = min(int((span.start - root.start) * scale), width - 1)
+    length = min(max(round(span.seconds * 1e9 * scale), 1), width - start)
+    return f"{' ' * start}{'━' * length}".ljust(width)
+
+
+def _remark_style(line: _Line) -> str:
+    return _STYLES[line.fate] if line.fate in ("failed", "fallback", "skipped", "cancelled") else ""

@@ -81,7 +81,11 @@ def test_every_problem_type_is_documented() -> None:
 
 def test_no_problem_type_is_made_up() -> None:
     """What is documented can be met; two of them come from FastAPI."""
-    assert set(re.findall(r"^### (\S+)$", page("problems.md"), re.MULTILINE)) <= {*problem_types(), "not-found", "method-not-allowed"}
+    assert set(re.findall(r"^### (\S+)$", page("problems.md"), re.MULTILINE)) <= {
+        *problem_types(),
+        "not-found",
+        "method-not-allowed",
+    }
 
 
 def test_every_error_is_documented() -> None:

@@ -244,7 +244,8 @@ class Story:
 
 def environment(**more: object) -> dict[str, str]:
     """The environment of everything that is started: this checkout's code, and nothing set for a gateway."""
-    plain = {key: value for key, value in os.environ.items() if not key.startswith(("GATEWAY_", "OTEL_", "SERVICES_", "COV_"))}
+    ours = ("GATEWAY_", "OTEL_", "SERVICES_", "COV_", *(f"{name.upper()}_URL" for name in SERVICES))
+    plain = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     plain |= {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "TERM": "dumb", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     return plain | {key: str(value) for key, value in more.items()}
 

@@ -126,14 +126,14 @@ def claim(host: str, port: int, how_to_change: str) -> socket.socket:
     try:
         taken.bind((host, port))
         taken.listen(2048)
-    except (OSError, UnicodeError) as error:
+    except (OSError, TypeError) as error:  # TypeError: a name that IDNA cannot encode
         taken.close()
         raise StartError(refusal(error, host, port, how_to_change)) from error
     taken.set_inheritable(True)
     return taken
 
 
-def refusal(error: OSError | UnicodeError, host: str, port: int, how_to_change: str) -> str:
+def refusal(error: OSError | TypeError, host: str, port: int, how_to_change: str) -> str:
     """Why an address cannot be listened on, and what to do about it."""
     number = error.errno if isinstance(error, OSError) else None
     if number == errno.EADDRINUSE:

@@ -163,7 +163,7 @@ def start() -> Iterator[Start]:
             encoding="utf-8",
             start_new_session=True,
         )
-        timer = threading.Timer(LIMIT, process.kill)
+        timer = threading.Timer(LIMIT, _kill_all, [process])
         timer.start()
         running.append((process, timer))
         return process
@@ -171,8 +171,18 @@ def start() -> Iterator[Start]:
     yield begin
     for process, timer in running:
         timer.cancel()
-        process.kill()
-        process.communicate()
+        process.terminate()
+        try:
+            process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            _kill_all(process)
+            process.communicate(timeout=10)
+
+
+def _kill_all(process: subprocess.Popen[str]) -> None:
+    """The process and its workers, which would keep its output open."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture

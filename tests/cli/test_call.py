@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from gateway.cli.call import make_request
+
 pytestmark = pytest.mark.slow
 
 ENDPOINTS = """
@@ -134,9 +136,12 @@ def test_headers_go_along_as_a_client_would_send_them(call: Any, upstream: Any) 
 
 
 def test_a_header_of_ones_own_replaces_the_content_type(call: Any) -> None:
-    """So that the gateway can be seen to refuse it."""
+    """So that the gateway can be seen to refuse it; there is no second one beside it."""
+    sent = make_request(None, "/orders", ["Content-Type: text/plain"], "{}")
+
     done = call("/orders", "-d", "{}", "-H", "Content-Type: text/plain")
 
+    assert sent.headers.get_list("content-type") == ["text/plain"]
     assert done.out.splitlines()[0] == "415 Unsupported Media Type"
 
 

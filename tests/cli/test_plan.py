@@ -141,6 +141,19 @@ def test_without_a_template_the_answer_shows_every_step(run: Any, write: Any) ->
     assert out.count("--> answer") == 2
 
 
+def test_a_step_that_the_answer_does_not_show_leads_to_it_all_the_same(run: Any, write: Any) -> None:
+    """The answer waits for it, unless another step does."""
+    steps = "{ x: { get: users /x }, y: { get: users /y }, z: { get: 'users /{x.id}' } }"
+    file = write(f"  - path: /a\n    steps: {steps}\n    response: {{ z: z.id }}\n")
+
+    out = run("plan", "-c", file, "--format", "mermaid").out
+
+    assert [line.strip() for line in out.splitlines() if line.endswith("--> answer")] == [
+        "step_y --> answer",
+        "step_z --> answer",
+    ]
+
+
 def test_a_word_of_mermaids_is_never_a_nodes_name(plan: Any) -> None:
     """`end`, `graph` and our own `request` and `answer` are names of steps like any other."""
     out = plan("--format", "mermaid").out

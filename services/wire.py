@@ -30,6 +30,8 @@ class Wire:
 
     def reset(self) -> None:
         """End the connection with a TCP RST, whatever is still to be sent."""
+        if self.transport.is_closing():
+            return  # The caller was quicker, and there is no socket left to set anything on.
         connection = self.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_FOR_NOTHING)
         self.transport.abort()

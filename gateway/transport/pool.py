@@ -1,0 +1,161 @@
+"""Connections of one origin: which is used next, how many there may be, when an idle one is too old.
+
+What was used last is used next: the rest grow old and are closed, so that a quiet hour leaves none. There are as many places as there may
+be connections. A place belongs to a connection, or to somebody who makes one, or is free; when it becomes free it is handed to whoever has
+waited longest, and who is cancelled in that very moment hands it on. So no place is lost, and none is taken twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from gateway.transport.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """What one origin may hold."""
+
+    connections: int = 512
+    """Open at once; whoever needs another waits."""
+
+    idle_for: float = 4.0
+    """Seconds an idle connection is kept: below the 5 s after which common servers close theirs."""
+
+
+@dataclass(slots=True)
+class PoolState:
+    """The connections of one origin."""
+
+    limits: PoolLimits
+    connect: Callable[[], Awaitable[Connection]] = field(repr=False)
+    making: int = 0
+    """Places of those who make a connection."""
+
+    connections: set[Connection] = field(default_factory=set, repr=False)
+    """All there are, in use or idle."""
+
+    idle: dict[Connection, float] = field(default_factory=dict, repr=False)
+    """Each with the loop's time at which it was put back; the newest last."""
+
+    waiting: deque[asyncio.Future[Connection | None]] = field(default_factory=deque, repr=False)
+    """Those who wait for a connection, or for a place to make one (None)."""
+
+    is_closed: bool = False
+    _sweeper: asyncio.TimerHandle | None = field(default=None, repr=False)
+
+    @property
+    def open(self) -> int:
+        """Places taken."""
+        return self.making + len(self.connections)
+
+    async def take(self, *, fresh: bool = False) -> Connection:
+        """A connection to use, `fresh`: one that nobody has used before. Raises what connecting raises."""
+        while True:
+            self._sweep()
+            if self.idle and not fresh:
+                return self.idle.popitem()[0]
+            if self.open < self.limits.connections:
+                self.making += 1
+                return await self._make()
+            given = next(iter(self.idle)) if self.idle else await self._turn()
+            if given is None:
+                return await self._make()
+            # It may have ended since it was handed over, and then its place has gone to somebody else.
+            if not given.is_closed:
+                if not fresh:
+                    return given
+                self._vacate(given)
+                return await self._make()
+
+    def put_back(self, connection: Connection) -> None:
+        """The connection is free again."""
+        if connection.is_closed or self._give(connection):
+            return
+        if self.is_closed:
+            connection.close()
+            return
+        self.idle[connection] = asyncio.get_running_loop().time()
+        self._sweep_later()
+
+    def closed(self, connection: Connection) -> None:
+        """The connection is no more, idle or not."""
+        self.idle.pop(connection, None)
+        if connection in self.connections:
+            self.connections.remove(connection)
+            self.making += 1
+            self._pass_on()
+
+    def close(self) -> None:
+        """Close what is idle; what is in use closes when it is put back."""
+        self.is_closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in list(self.idle):
+            connection.close()
+
+    async def _make(self) -> Connection:
+        """A new connection, in a place that is the caller's already."""
+        try:
+            connection = await self.connect()
+        except BaseException:
+            self._pass_on()
+            raise
+        self.making -= 1
+        self.connections.add(connection)
+        return connection
+
+    def _pass_on(self) -> None:
+        """A place of those who make a connection is not needed any more."""
+        if not self._give(None):
+            self.making -= 1
+
+    def _vacate(self, connection: Connection) -> None:
+        """Close a connection and keep its place."""
+        self.connections.remove(connection)
+        self.making += 1
+        self.idle.pop(connection, None)
+        connection.close()
+
+    async def _turn(self) -> Connection | None:
+        """Wait for a connection, or for a place (None)."""
+        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        self.waiting.append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.cancelled():
+                self.waiting.remove(waiter)
+            elif (given := waiter.result()) is None:
+                self._pass_on()
+            else:
+                self.put_back(given)
+            raise
+
+    def _give(self, given: Connection | None) -> bool:
+        for waiter in self.waiting:
+            if not waiter.done():
+                self.waiting.remove(waiter)
+                waiter.set_result(given)
+                return True
+        return False
+
+    def _sweep(self) -> None:
+        """Close what has been idle for too long."""
+        if self.idle:
+            oldest = asyncio.get_running_loop().time() - self.limits.idle_for
+            for connection in [one for one, since in self.idle.items() if since <= oldest]:
+                connection.close()
+
+    def _sweep_later(self) -> None:
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(self.limits.idle_for, self._swept)
+
+    def _swept(self) -> None:
+        self._sweeper = None
+        self._sweep()
+        if self.idle:
+            self._sweep_later()

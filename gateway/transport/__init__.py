@@ -63,13 +63,14 @@ class Transport(httpx.AsyncBaseTransport):
     def __init__(self, policy: WirePolicy | None = None, *, names: NamesState | None = None) -> None:
         self._policy = policy or WirePolicy()
         self._names = names or NamesState()
-        self._pools: dict[Origin, PoolState] = {}
+        self.pools: dict[Origin, PoolState] = {}
+        """What is open, for those who measure."""
         self._tls: ssl.SSLContext | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and give its reply, to be read or closed. Raises `httpx.TransportError`."""
         origin = _origin(request.url)
-        pool = self._pools.get(origin) or self._new_pool(origin)
+        pool = self.pools.get(origin) or self._new_pool(origin)
         ready = outgoing(request)
         connection = await pool.take()  # 1
         try:
@@ -86,14 +87,14 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close every connection that is idle, and each other one when it is done."""
-        for pool in self._pools.values():
+        for pool in self.pools.values():
             pool.close()
-        self._pools.clear()
+        self.pools.clear()
         # The loop closes a socket in its next round, which may be its last.
         await asyncio.sleep(0)
 
     def _new_pool(self, origin: Origin) -> PoolState:
-        pool = self._pools[origin] = PoolState(self._policy.pool, connect=lambda: self._connect(origin, pool))
+        pool = self.pools[origin] = PoolState(self._policy.pool, connect=lambda: self._connect(origin, pool))
         return pool
 
     async def _connect(self, origin: Origin, pool: PoolState) -> Connection:

@@ -26,6 +26,7 @@ class Then(enum.Enum):
 
     FIN = "closes in order"
     RST = "resets the connection"
+    CUT = "ends the connection; over TLS without a word"
     HANG = "waits until the other side closes, whatever it says"
     STALL = "waits and reads nothing"
     EARLY = "has answered without reading the body"
@@ -106,13 +107,16 @@ class FaultServer:
         self._tasks.add(task)
         self.writers.append(writer)
         self.opened += 1
-        with suppress(OSError, EOFError, asyncio.CancelledError):
-            while not writer.is_closing():
-                await self._exchange(reader, writer)
-        self._tasks.discard(task)
-        self.writers.remove(writer)
-        writer.transport.abort()
-        self._changed.set()
+        try:
+            with suppress(OSError, EOFError, asyncio.CancelledError):
+                while not writer.is_closing():
+                    await self._exchange(reader, writer)
+        finally:
+            self._tasks.discard(task)
+            self.writers.remove(writer)
+            if not writer.is_closing():
+                writer.transport.abort()
+            self._changed.set()
 
     async def end(self) -> None:
         """End all connections."""
@@ -152,6 +156,8 @@ class FaultServer:
         elif act is Then.RST:
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
+        elif act is Then.CUT:
+            writer.transport.abort()
         elif act is Then.HANG:
             while await reader.read(65_536):
                 pass
@@ -164,10 +170,10 @@ async def _body(head: bytes, reader: asyncio.StreamReader) -> bytes:
     fields = head.lower()
     if b"\r\ntransfer-encoding: chunked" in fields:
         body = b""
-        while size := int(await reader.readline(), 16):
+        while size := int(await reader.readuntil(b"\n"), 16):
             body += await reader.readexactly(size)
-            await reader.readline()
-        await reader.readline()
+            await reader.readuntil(b"\n")
+        await reader.readuntil(b"\n")
         return body
     if b"\r\ncontent-length: " in fields:
         return await reader.readexactly(int(fields.split(b"\r\ncontent-length: ")[1].split(b"\r\n")[0]))
@@ -260,7 +266,7 @@ def wiring(request: pytest.FixtureRequest) -> Callable[..., Any]:
             transport = httpx.AsyncHTTPTransport(
                 verify=tls.context(), uds=policy.get("uds"), limits=httpx.Limits(keepalive_expiry=4.0)
             )
-        timeout = httpx.Timeout(SECONDS - 1, connect=policy.get("connect", 1.5))
+        timeout = httpx.Timeout(SECONDS / 2, connect=policy.get("connect", 1.5))
         async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=timeout) as client:
             yield Wire(kind, transport, client, request)
 

@@ -1,0 +1,203 @@
+"""A pool against a model of it: whatever comes in whatever order, no place is lost, none is taken twice, nobody is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from gateway.transport.connection import Connection
+from gateway.transport.pool import PoolLimits, PoolState
+from gateway.transport.reply import HeadLimits
+
+PLACES = 3
+
+
+class Socket(asyncio.Transport):
+    """What asyncio would put below a connection."""
+
+    def abort(self) -> None: ...
+
+
+class Pooling(RuleBasedStateMachine):
+    """Callers take, give back and give up; connections come, fail and end. The loop runs only when a rule says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.dialling: list[asyncio.Future[Connection]] = []
+        self.taking: dict[asyncio.Task[Connection], bool] = {}
+        self.held: list[Connection] = []
+        self.known: list[Connection] = []
+        self.pool = PoolState(PoolLimits(connections=PLACES, idle_for=3600), connect=self.dial)
+
+    async def dial(self) -> Connection:
+        self.dialling.append(asyncio.get_running_loop().create_future())
+        return await self.dialling[-1]
+
+    def in_loop(self, function: Any, *arguments: Any) -> None:
+        async def call() -> None:
+            function(*arguments)
+
+        self.loop.run_until_complete(call())
+
+    def collect(self) -> None:
+        """Those who were served hold what they got."""
+        self.dialling = [one for one in self.dialling if not one.done()]
+        for task, fresh in list(self.taking.items()):
+            if not task.done():
+                continue
+            del self.taking[task]
+            if task.cancelled() or isinstance(task.exception(), OSError):
+                continue
+            connection = task.result()
+            assert connection not in self.held, "one connection, two callers"
+            assert not fresh or connection.uses == 0, "used before"
+            connection.uses += 1
+            self.held.append(connection)
+
+    @rule(fresh=st.booleans())
+    def take(self, fresh: bool) -> None:
+        self.taking[self.loop.create_task(self.pool.take(fresh=fresh))] = fresh
+
+    @rule()
+    def settle(self) -> None:
+        for _ in range(8):
+            self.in_loop(lambda: None)
+        self.collect()
+        if not self.pool.is_closed:
+            waiting = [one for one in self.pool.waiting if not one.done()]
+            assert not waiting or (self.pool.open == PLACES and not self.pool.idle), "a place is free and somebody waits"
+        assert self.pool.making == len(self.dialling)
+        assert len(self.taking) == len(self.dialling) + len(self.pool.waiting)
+        alive = {one for one in self.known if not one.is_closed}
+        assert self.pool.connections == alive
+        assert alive == set(self.pool.idle) | {one for one in self.held if not one.is_closed}
+
+    @precondition(lambda self: any(not one.done() for one in self.dialling))
+    @rule(data=st.data(), good=st.booleans())
+    def answer(self, data: st.DataObject, good: bool) -> None:
+        dial = data.draw(st.sampled_from([one for one in self.dialling if not one.done()]))
+        if not good:
+            dial.set_exception(ConnectionRefusedError())
+            return
+        connection = Connection(self.pool.put_back, self.pool.closed, HeadLimits())
+        connection.connection_made(Socket())
+        self.known.append(connection)
+        dial.set_result(connection)
+
+    @precondition(lambda self: self.taking)
+    @rule(data=st.data())
+    def give_up(self, data: st.DataObject) -> None:
+        # Where a dial has just succeeded, asyncio itself closes what it made; here nobody does.
+        task = data.draw(st.sampled_from(list(self.taking)))
+        self.settle()
+        task.cancel()
+
+    @precondition(lambda self: self.pool.waiting)
+    @rule(data=st.data())
+    def give_up_as_it_is_served(self, data: st.DataObject) -> None:
+        """The harder moment: a waiter that has been given something and has not run since."""
+        self.settle()
+        if self.held and self.pool.waiting:
+            connection = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
+            self.in_loop(connection.close if data.draw(st.booleans()) else lambda: self.pool.put_back(connection))
+            dials = len(self.dialling)
+            for task in data.draw(st.lists(st.sampled_from(list(self.taking)), max_size=2)):
+                task.cancel()
+            assert dials == len(self.dialling)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def put_back(self, data: st.DataObject) -> None:
+        connection = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
+        self.in_loop(self.pool.put_back, connection)
+
+    @precondition(lambda self: any(not one.is_closed for one in self.known))
+    @rule(data=st.data(), lost=st.booleans())
+    def end(self, data: st.DataObject, lost: bool) -> None:
+        connection = data.draw(st.sampled_from([one for one in self.known if not one.is_closed]))
+        self.settle()
+        self.in_loop(connection.connection_lost, None) if lost else self.in_loop(connection.close)
+
+    @invariant()
+    def never_more_than_there_are_places(self) -> None:
+        assert self.pool.making >= 0
+        assert self.pool.open <= PLACES
+
+    def teardown(self) -> None:
+        self.settle()
+        while self.taking or self.dialling:
+            for task in list(self.taking):
+                task.cancel()
+            self.settle()
+        for connection in self.held:
+            self.in_loop(self.pool.put_back, connection)
+        self.held.clear()
+        self.settle()
+        assert self.pool.open == len(self.pool.idle)
+        self.pool.close()
+        assert self.pool.open == 0
+        self.loop.close()
+
+
+TestPooling = Pooling.TestCase
+TestPooling.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+async def test_what_was_used_last_is_used_next() -> None:
+    """So that the others grow old."""
+    pool = PoolState(PoolLimits(idle_for=60), connect=lambda: new(pool))
+    first, second = await pool.take(), await pool.take()
+
+    pool.put_back(first)
+    pool.put_back(second)
+
+    assert await pool.take() is second
+    assert await pool.take() is first
+
+
+@pytest.mark.looptime
+async def test_what_is_idle_for_too_long_is_closed() -> None:
+    """Each by its own age, and what is in use is left alone."""
+    pool = PoolState(PoolLimits(idle_for=4.0), connect=lambda: new(pool))
+    old, young, used = await pool.take(), await pool.take(), await pool.take()
+    pool.put_back(old)
+    await asyncio.sleep(3)
+    pool.put_back(young)
+
+    await asyncio.sleep(1.5)
+    after_first = (old.is_closed, young.is_closed)
+    taken = await pool.take()
+    pool.put_back(taken)
+    await asyncio.sleep(8)
+
+    assert after_first == (True, False)
+    assert taken is young
+    assert young.is_closed
+    assert not used.is_closed
+    assert pool.open == 1
+
+
+async def test_a_fresh_connection_takes_the_place_of_an_idle_one() -> None:
+    """When all places are taken, the one that is idle for longest goes."""
+    pool = PoolState(PoolLimits(connections=2, idle_for=60), connect=lambda: new(pool))
+    older, newer = await pool.take(), await pool.take()
+    pool.put_back(older)
+    pool.put_back(newer)
+
+    fresh = await pool.take(fresh=True)
+
+    assert fresh not in (older, newer)
+    assert older.is_closed
+    assert list(pool.idle) == [newer]
+
+
+async def new(pool: PoolState) -> Connection:
+    connection = Connection(pool.put_back, pool.closed, HeadLimits())
+    connection.connection_made(Socket())
+    return connection

@@ -16,9 +16,22 @@ from typing import Any
 import httpx
 import pytest
 
+try:
+    import uvloop
+except ImportError:  # Windows has none
+    uvloop = None
+
 from gateway.transport import NamesState, TlsPolicy, Transport, WirePolicy
 
 SECONDS = 5.0  # nothing here takes longer, or it has failed
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Real sockets are tried on both loops, since uvloop's are another implementation; time is virtual on asyncio's alone."""
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if uvloop is not None and item.get_closest_marker("slow"):
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
 
 
 class Then(enum.Enum):
@@ -266,7 +279,7 @@ def wiring(request: pytest.FixtureRequest) -> Callable[..., Any]:
             transport = httpx.AsyncHTTPTransport(
                 verify=tls.context(), uds=policy.get("uds"), limits=httpx.Limits(keepalive_expiry=4.0)
             )
-        timeout = httpx.Timeout(SECONDS / 2, connect=policy.get("connect", 1.5))
+        timeout = httpx.Timeout(1.5, connect=policy.get("connect", 1.5))
         async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=timeout) as client:
             yield Wire(kind, transport, client, request)
 

@@ -43,10 +43,8 @@ class Connection(asyncio.Protocol):
         return self._reply
 
     async def send(self, body: AsyncIterator[bytes]) -> None:
-        """Send the rest of a request as it comes, no faster than the upstream takes it."""
+        """Send the rest of a request as it comes, no faster than the upstream takes it. To be cancelled when the connection ends."""
         async for part in body:
-            if self.is_closed:
-                return
             self._transport.write(part)
             if self._writable is not None:
                 await self._writable
@@ -89,10 +87,9 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """Asyncio's: it does again."""
-        if self._writable is not None:
-            if not self._writable.done():
-                self._writable.set_result(None)
-            self._writable = None
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
 
     # -- what the reply tells ---------------------------------------------------------------------------------------
 
@@ -118,7 +115,6 @@ class Connection(asyncio.Protocol):
         if self.is_closed:
             return
         self.is_closed = True
-        self.resume_writing()
         reply, self._reply = self._reply, None
         if reply is not None:
             reply.cut()

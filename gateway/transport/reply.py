@@ -111,7 +111,6 @@ class Incoming(httpx.AsyncByteStream):
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             # After the end of the reply it is not the reply that is wrong.
-            self._has_more = True
             if not self._is_complete:
                 refused = error.__context__
                 self._fail(str(refused) if isinstance(refused, _Refused) else f"not HTTP: {error}")

@@ -96,7 +96,7 @@ async def test_a_fresh_connection_that_fails_is_the_end_of_it(ours: Any, server:
 
 async def test_a_reply_that_has_begun_is_not_asked_for_again(ours: Any, server: Any) -> None:
     """After its first byte the upstream has acted."""
-    server.replies(server.reply(b"one"), (b"HTTP", server.then.FIN))
+    server.replies(server.reply(b"one"), (b"HTTP", server.then.FIN), server.reply(b"two"))
 
     await ours.get(server.url)
     with pytest.raises(httpx.ReadError):
@@ -348,6 +348,25 @@ async def test_a_server_that_speaks_first_is_no_upstream(ours: Any) -> None:
         url = f"http://127.0.0.1:{mail.sockets[0].getsockname()[1]}"
         with pytest.raises((httpx.ConnectError, httpx.RemoteProtocolError, httpx.ReadError)):
             await ours.get(url)
+
+    assert ours.open == 0
+
+
+async def test_a_connection_that_ends_before_it_is_used_is_none(ours: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy loop may see its beginning and its end at once; nothing was sent, and it takes no place."""
+    loop = asyncio.get_running_loop()
+    create_connection = loop.create_connection
+
+    async def late(*arguments: Any, **options: Any) -> Any:
+        transport, connection = await create_connection(*arguments, **options)
+        while not connection.is_closed:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0)
+        return transport, connection
+
+    monkeypatch.setattr(loop, "create_connection", late)
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as closing:
+        with pytest.raises(httpx.ConnectError):
+            await ours.get(f"http://127.0.0.1:{closing.sockets[0].getsockname()[1]}")
 
     assert ours.open == 0
 

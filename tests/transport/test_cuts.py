@@ -208,3 +208,11 @@ def test_a_reader_that_is_behind_stops_the_reading_and_one_that_catches_up_resum
         assert taken <= most
         assert len(body) == taken
         assert not socket.is_paused
+
+
+def test_a_head_that_is_too_large_is_refused_in_one_piece_too() -> None:
+    """Its own size counts, not that of what came with it."""
+    large = b"HTTP/1.1 200 OK\r\nA: %b\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
+
+    assert received("GET", [large % (b"a" * 60_000)], eof=False).is_kept
+    assert received("GET", [large % (b"a" * 70_000)], eof=False).is_error

@@ -14,7 +14,7 @@ from gateway.transport.connection import Connection
 from gateway.transport.pool import PoolLimits, PoolState
 from gateway.transport.reply import HeadLimits
 
-PLACES = 3
+PLACES = 2
 
 
 class Socket(asyncio.Transport):
@@ -98,18 +98,21 @@ class Pooling(RuleBasedStateMachine):
         self.settle()
         task.cancel()
 
-    @precondition(lambda self: self.pool.waiting)
-    @rule(data=st.data())
-    def give_up_as_it_is_served(self, data: st.DataObject) -> None:
-        """The harder moment: a waiter that has been given something and has not run since."""
-        self.settle()
-        if self.held and self.pool.waiting:
-            connection = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
-            self.in_loop(connection.close if data.draw(st.booleans()) else lambda: self.pool.put_back(connection))
-            dials = len(self.dialling)
-            for task in data.draw(st.lists(st.sampled_from(list(self.taking)), max_size=2)):
+    @precondition(lambda self: self.held and self.pool.waiting)
+    @rule(data=st.data(), is_good=st.booleans(), ends=st.booleans())
+    def serve_somebody_who_gives_up_or_finds_it_ended(self, data: st.DataObject, is_good: bool, ends: bool) -> None:
+        """The hardest moment: a waiter has been given something, and has not run since."""
+        connection = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
+        leaving = data.draw(st.lists(st.sampled_from(list(self.taking)), max_size=2, unique=True)) if self.taking else []
+
+        def serve() -> None:
+            self.pool.put_back(connection) if is_good else connection.close()
+            if ends:
+                connection.close()
+            for task in leaving:
                 task.cancel()
-            assert dials == len(self.dialling)
+
+        self.in_loop(serve)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
@@ -195,6 +198,56 @@ async def test_a_fresh_connection_takes_the_place_of_an_idle_one() -> None:
     assert fresh not in (older, newer)
     assert older.is_closed
     assert list(pool.idle) == [newer]
+
+
+async def test_one_who_waited_gets_a_live_connection_or_makes_one() -> None:
+    """What was handed over may end before its new owner has run."""
+    pool = PoolState(PoolLimits(connections=1), connect=lambda: new(pool))
+    only = await pool.take()
+    waiting = asyncio.create_task(pool.take())
+    await asyncio.sleep(0)
+
+    pool.put_back(only)
+    only.connection_lost(None)
+    given = await waiting
+
+    assert given is not only
+    assert not given.is_closed
+    assert pool.open == 1
+
+
+@pytest.mark.parametrize("handed", ["a-connection", "a-place"])
+async def test_what_is_handed_to_one_who_gives_up_goes_to_the_next(handed: str) -> None:
+    """In the very moment, too."""
+    pool = PoolState(PoolLimits(connections=1), connect=lambda: new(pool))
+    only = await pool.take()
+    quitter, heir = (asyncio.create_task(pool.take()) for _ in range(2))
+    await asyncio.sleep(0)
+
+    pool.put_back(only) if handed == "a-connection" else only.close()
+    quitter.cancel()
+    given = await heir
+
+    assert (given is only) == (handed == "a-connection")
+    assert quitter.cancelled()
+    assert pool.open == 1
+
+
+async def test_one_who_waited_for_a_fresh_connection_makes_it_in_the_place_of_a_used_one() -> None:
+    """Nobody else comes in between."""
+    pool = PoolState(PoolLimits(connections=1), connect=lambda: new(pool))
+    only = await pool.take()
+    fresh, other = asyncio.create_task(pool.take(fresh=True)), asyncio.create_task(pool.take())
+    await asyncio.sleep(0)
+
+    pool.put_back(only)
+    given = await fresh
+
+    assert given is not only
+    assert only.is_closed
+    assert not other.done()
+    pool.put_back(given)
+    assert await other is given
 
 
 async def new(pool: PoolState) -> Connection:

@@ -22,10 +22,10 @@ async def test_a_body_of_unknown_length_goes_in_chunks(wire: Any, server: Any) -
     """An empty part is none: it would end the body."""
     server.replies(server.reply(b"ok"), server.reply(b"next"))
 
-    await wire.send("POST", server.url, content=parts(b"one", b"", b"two" * 100_000))
+    await wire.send("POST", server.url, content=parts(b"one", b"", *[b"two" * 100_000] * 20))
     await wire.get(server.url)
 
-    assert server.asked[0].body == b"one" + b"two" * 100_000
+    assert server.asked[0].body == b"one" + b"two" * 2_000_000
     assert b"transfer-encoding: chunked\r\n" in server.asked[0].head.lower()
     assert server.opened == 1
 
@@ -111,6 +111,40 @@ async def test_an_early_answer_to_a_large_body_at_hand_is_given(wire: Any, serve
     assert (reply.status_code, reply.content) == (413, b"too large")
     assert following.content == b"next"
     assert server.opened == 2
+
+
+async def test_an_upload_waits_for_a_slow_upstream(ours: Any, server: Any) -> None:
+    """No more of a body is asked for than sockets hold."""
+    asked = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal asked
+        while True:
+            asked += 1
+            yield b"x" * 100_000
+            await asyncio.sleep(0)
+
+    server.replies((server.then.EARLY, server.then.STALL))
+    uploading = asyncio.create_task(ours.client.post(server.url, content=endless()))
+    quiet = -1
+    while quiet != asked or not server.hits:  # until the socket takes no more
+        quiet = asked
+        await asyncio.sleep(0.1)
+    uploading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await uploading
+
+    assert 0 < quiet < 500
+
+
+async def test_an_upload_whose_connection_ends_is_over(ours: Any, server: Any) -> None:
+    """Also while it waits for the upstream to take more."""
+    server.replies((server.then.EARLY, server.then.RST))
+
+    with pytest.raises(httpx.ReadError):
+        await ours.send("POST", server.url, content=parts(*[b"x" * 100_000] * 1000))
+
+    assert ours.open == 0
 
 
 async def test_an_early_answer_ends_the_wait_for_the_next_part(ours: Any, server: Any) -> None:

@@ -216,3 +216,20 @@ def test_a_head_that_is_too_large_is_refused_in_one_piece_too() -> None:
 
     assert received("GET", [large % (b"a" * 60_000)], eof=False).is_kept
     assert received("GET", [large % (b"a" * 70_000)], eof=False).is_error
+
+
+def test_a_late_reader_of_one_reply_leaves_the_reading_of_the_next_alone() -> None:
+    """They share a connection, one after the other."""
+    socket, connection = Socket(), Connection(lambda _: None, lambda _: None, HeadLimits())
+    connection.connection_made(socket)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+    first = connection.begin(outgoing(httpx.Request("GET", "http://a.test/")))
+    connection.data_received(head % 300_000 + b"x" * 300_000)
+    connection.begin(outgoing(httpx.Request("GET", "http://a.test/")))
+    was_paused_between = socket.is_paused
+    connection.data_received(head % 900_000 + b"x" * 300_000)
+
+    at_once(anext(aiter(first)))
+
+    assert not was_paused_between
+    assert socket.is_paused

@@ -109,7 +109,8 @@ class Gateway:
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         self._tracing.start()
-        async with make_client(self._transport) as client:
+        upstreams = [step.upstream for plan in self.plans for step in plan.steps]
+        async with make_client(self._transport, upstreams) as client:
             self._running = RunningState(client, self._endpoints(client))
             try:
                 yield

@@ -31,6 +31,8 @@ class Upstream:
     """Bytes a reply may have."""
 
     headers: Mapping[str, str] = field(repr=False)
+    transport: str = "fanin"
+    """What carries the calls: `fanin` or `httpx`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,9 @@ class UpstreamSpec(Spec):
     forward: ForwardSpec = ForwardSpec()
     """What of the client's request goes along with every call."""
 
+    transport: Literal["fanin", "httpx"] = "fanin"
+    """What carries the calls: our own HTTP/1.1, or httpx's stock transport."""
+
     retry: RetryPolicy | None = None
     """Send again what failed in passing. Off unless written."""
 

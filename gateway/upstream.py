@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -13,6 +14,7 @@ from gateway.call import Call, Headers, Reply
 from gateway.decode import Undecodable, decode_json
 from gateway.errors import AttemptTimeout, BadReply, CallError, Disconnected, StatusRefused, TooLarge, Unreachable, Unrendered
 from gateway.plan import Upstream
+from gateway.transport import Transport
 
 TIME_LEFT = "x-request-timeout"
 """Header with the seconds that are left, so that an upstream need not work for nobody."""
@@ -21,23 +23,30 @@ _NO_BODY = frozenset({201, 202, 204, 205, 304})
 """Statuses whose empty body is no mistake."""
 
 
-def make_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """The one client that all upstreams share.
+def make_client(transport: httpx.AsyncBaseTransport | None = None, upstreams: Iterable[Upstream] = ()) -> httpx.AsyncClient:
+    """The one client that all upstreams share; a `transport` that is given carries all their calls.
 
-    It keeps no cookies (one user's would go out with the next user's call), reads nothing from the environment, follows no redirect,
-    and has no limits of its own in time: deadlines are the stack's. Its pool has no upper bound, since a call that is cancelled while it
-    waits for a connection loses its place for good (encode/httpcore #1093).
+    It keeps no cookies (one user's would go out with the next user's call), reads no proxy from the environment, follows no redirect,
+    and has no limits of its own in time: deadlines are the stack's. Its calls go over our own transport, but for the upstreams that
+    ask for httpx's.
     """
+    stock = () if transport else (upstream for upstream in upstreams if upstream.transport == "httpx")
     for chatty in ("httpx", "httpcore"):
         # They log every URL with its query and every reply's headers, where tokens are. Who wants that sets the level again.
         logging.getLogger(chatty).setLevel(logging.WARNING)
     return httpx.AsyncClient(
-        transport=transport or httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=None, keepalive_expiry=4.0)),
+        transport=transport or Transport(),
+        mounts={upstream.url: _stock_transport() for upstream in stock},
         cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
         follow_redirects=False,
         trust_env=False,
         timeout=None,
     )
+
+
+def _stock_transport() -> httpx.AsyncHTTPTransport:
+    # Without a bound: a call that is cancelled while it waits for a connection loses its place for good (encode/httpcore #1093).
+    return httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=None, keepalive_expiry=4.0), trust_env=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ def compile_upstream(name: str, spec: UpstreamSpec, report: Report) -> Upstream:
     check_forward(spec.forward, (*path, "forward"), report)
     for header, value in spec.headers.items():
         check_value(value, (*path, "headers", header), report)
-    return Upstream(name, url, prefix, spec.max_reply, {key.lower(): value for key, value in spec.headers.items()})
+    headers = {key.lower(): value for key, value in spec.headers.items()}
+    return Upstream(name, url, prefix, spec.max_reply, headers, spec.transport)
 
 
 def check_headers(names: Iterable[str], path: Path, report: Report) -> None:

@@ -23,6 +23,7 @@ from gateway.errors import (
 )
 from gateway.layers.timeout import Timeout
 from gateway.plan import Upstream
+from gateway.transport import Transport
 from gateway.upstream import Send, judge, make_client, translate
 
 KINDS: dict[type[Exception], type[CallError]] = {
@@ -139,8 +140,8 @@ def _chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
         ([b"HTTP/1.1 200 OK\r\nContent-Le", "reset"], Disconnected),
         ([_reply("200 OK", b'{"a":', "Content-Length: 9"), "reset"], Disconnected),
         (b"HTTP/1.1 200 OK\r\nContent-Le", Disconnected),
-        (_reply("200 OK", b'{"a":', "Content-Length: 9"), BadReply),
-        (_chunked(b'{"a":', end=b""), BadReply),
+        (_reply("200 OK", b'{"a":', "Content-Length: 9"), Disconnected),
+        (_chunked(b'{"a":', end=b""), Disconnected),
         (_chunked(b"{}", end=b"zz\r\n"), BadReply),
         (b"\x16\x03\x01garbage\r\n\r\n", BadReply),
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", BadReply),
@@ -306,13 +307,36 @@ async def test_a_connection_that_was_closed_in_the_meantime_costs_no_call(wire: 
 
 
 @pytest.mark.slow
-async def test_a_connection_that_is_closed_at_the_next_call_is_a_disconnection(wire: Any, send: Send, make_call: Any) -> None:
-    """Nobody can know whether the upstream acted on it, so that it is left to retry whether to send it again."""
+async def test_a_connection_that_is_closed_at_the_next_call_costs_no_read(wire: Any, send: Send, make_call: Any) -> None:
+    """Nothing came back and a GET does the same twice: it is asked again, once, on a connection of its own."""
+    wire.plays([OK, "read", "close"], OK)
+    await send(make_call())
+
+    assert (await send(make_call())).status == 200
+    assert wire.connections == 2
+
+
+@pytest.mark.slow
+async def test_a_write_is_never_sent_again_by_the_wire(wire: Any, send: Send, make_call: Any) -> None:
+    """Nobody can know whether the upstream acted on it: that is the step's to decide, not the connection's."""
     wire.plays([OK, "read", "close"], OK)
     await send(make_call())
 
     with pytest.raises(Disconnected):
-        await send(make_call())
+        await send(make_call(method="POST"))
 
-    assert (await send(make_call())).status == 200
-    assert wire.connections == 2
+    assert wire.connections == 1
+
+
+@pytest.mark.parametrize(("chosen", "carrier"), [("fanin", Transport), ("httpx", httpx.AsyncHTTPTransport)])
+async def test_an_upstream_says_what_carries_its_calls(chosen: str, carrier: type[httpx.AsyncBaseTransport]) -> None:
+    """Ours unless it asks for httpx's own; the other upstreams of the same client are not touched."""
+    upstreams = [
+        Upstream("a", "http://a.test:1", "", 1000, {}, chosen),
+        Upstream("b", "http://b.test", "", 1000, {}),
+    ]
+
+    async with make_client(upstreams=upstreams) as client:
+        carriers = [type(client._transport_for_url(httpx.URL(one.url))) for one in upstreams]
+
+    assert carriers == [carrier, Transport]

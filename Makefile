@@ -42,8 +42,9 @@ check: $(DEV)  ## who may import whom
 	@echo "== contracts"
 	@$(BIN)/lint-imports --no-cache --no-logo
 
-docs: $(DEV)  ## the tables in docs/reference/config.md, from the spec
+docs: $(DEV)  ## what is made from the spec: the tables in docs/reference/config.md, the editors' schema beside the configs
 	@$(BIN)/python docs/reference/generate.py
+	@$(BIN)/gateway schema > config/gateway.schema.json
 
 lock:  ## requirements/*.txt from pyproject.toml (ARGS=--upgrade: the newest)
 	@sh requirements/lock.sh "$$(sh requirements/install.sh find)" $(ARGS)

@@ -104,8 +104,7 @@ class Transport(httpx.AsyncBaseTransport):
                 connection = await self._reach(origin, make)
         except TimeoutError as error:
             raise httpx.ConnectTimeout(f"no connection within {self._policy.connect} s") from error
-        except (OSError, ValueError, Unknown) as error:
-            # ValueError: a name that is none, to TLS or to the resolver.
+        except (OSError, UnicodeError, Unknown) as error:
             raise httpx.ConnectError(str(error)) from error
         if connection.is_closed:
             raise httpx.ConnectError("the connection ended before it was used")
@@ -113,6 +112,8 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def _reach(self, origin: Origin, make: partial[Connection]) -> Connection:
         loop = asyncio.get_running_loop()
+        # What TLS takes for no name it refuses only after asyncio has opened a socket, which then nobody closes.
+        origin.host.encode("idna")
         tls, name = (self._context(), origin.host) if origin.scheme == "https" else (None, None)
         if self._policy.uds is not None:
             return (await loop.create_unix_connection(make, self._policy.uds, ssl=tls, server_hostname=name))[1]

@@ -69,9 +69,27 @@ async def test_a_get_on_a_connection_that_is_just_being_closed_is_asked_again(wi
     assert server.opened == 2
 
 
+async def test_it_is_asked_again_on_a_connection_that_nobody_has_used(ours: Any, server: Any) -> None:
+    """Another idle one may be just as old."""
+    both = asyncio.Event()
+
+    async def together(asked: Any) -> bytes:
+        both.set() if server.in_flight == 2 else await both.wait()
+        return bytes(server.reply(b"one"))
+
+    server.replies(together, together, (server.then.RST,), server.reply(b"two"))
+    await asyncio.gather(*(ours.get(server.url) for _ in range(2)))
+    await ours.until_idle(2)
+
+    following = await ours.get(server.url)
+
+    assert following.content == b"two"
+    assert server.opened == 3
+
+
 async def test_a_post_is_never_sent_twice(wire: Any, server: Any) -> None:
     """The upstream may have acted on it before it closed."""
-    server.replies(server.reply(b"one"), (server.then.FIN,))
+    server.replies(server.reply(b"one"), (server.then.FIN,), server.reply(b"two"))
 
     await wire.get(server.url)
     with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
@@ -219,7 +237,7 @@ async def test_closing_the_transport_closes_what_is_idle_and_lets_the_rest_finis
         return bytes(server.reply(b"late"))
 
     server.replies(server.reply(b"one"), late)
-    async with wiring() as ours:
+    async with wiring(pool=PoolLimits(idle_for=60)) as ours:
         waiting = {asyncio.create_task(ours.get(server.url)) for _ in range(2)}
         _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         await server.until(lambda: server.hits == 2)

@@ -138,13 +138,13 @@ async def test_a_client_certificate_is_shown(wiring: Any, kind: str, serving: An
 
 async def test_a_name_is_checked_as_it_is_written_not_as_it_resolves(wiring: Any, serving: Any, authority: Authority) -> None:
     """Whoever owns the look-up does not own the certificate; a name in another script goes by its ASCII form."""
-    server = await serving(tls=authority.server("xn--mnchen-3ya.test"))
+    server = await serving(tls=authority.server("xn--strae-oqa.test"))
     server.always(server.reply(b"ok"))
 
     async with wiring(tls=TlsPolicy(ca=authority.file), names=NamesState(lambda host: ["127.0.0.1"])) as ours:
-        reply = await ours.get(f"https://münchen.test:{server.port}")
+        reply = await ours.get(f"https://straße.test:{server.port}")
         with pytest.raises(httpx.ConnectError):
-            await ours.get(f"https://bonn.test:{server.port}")
+            await ours.get(f"https://strasse.test:{server.port}")
 
     assert reply.content == b"ok"
     assert server.hits == 1
@@ -215,7 +215,24 @@ async def test_a_body_that_only_the_end_ends_must_end_in_order(
             assert len((await wire.get(server.url)).content) == 300_000
 
 
-async def test_a_name_that_tls_does_not_take_is_no_connection(wiring: Any) -> None:
+async def test_a_name_that_tls_does_not_take_is_no_connection(wiring: Any, serving: Any, authority: Authority) -> None:
+    server = await serving(tls=authority.server("127.0.0.1"))
+
     async with wiring(names=NamesState(lambda host: ["127.0.0.1"])) as ours:
         with pytest.raises(httpx.ConnectError):
-            await ours.get("https://.test/")
+            await ours.get(f"https://.test:{server.port}/")
+        assert ours.open == 0
+
+
+async def test_certificates_are_read_once(wiring: Any, serving: Any, tmp_path: Path) -> None:
+    """Not for each connection: it takes longer than a call."""
+    authority = Authority(trustme.CA(), tmp_path)
+    server = await serving(tls=authority.server("127.0.0.1"))
+    server.always(server.reply(b"ok", "200 OK", "Connection: close"))
+
+    async with wiring(tls=TlsPolicy(ca=authority.file)) as ours:
+        await ours.get(server.url)
+        (tmp_path / "ca.pem").unlink()
+        await ours.get(server.url)
+
+    assert server.opened == 2

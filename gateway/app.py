@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.client import responses
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from gateway.export import Tracing
 from gateway.guard import Guard
 from gateway.inbound.endpoint import TRACEPARENT, Endpoint
 from gateway.inbound.response import problem_response
-from gateway.inbound.route import EndpointRoute, by_specificity, operation_id
+from gateway.inbound.route import EndpointRoute, operation_id
 from gateway.load import load_file, load_text
 from gateway.plan import Plan
 from gateway.problem import of_status
@@ -101,7 +102,7 @@ class Gateway:
         app.add_api_route("/livez", self._live, include_in_schema=False)
         app.add_api_route("/readyz", self._ready, include_in_schema=False)
         names: set[str] = set()
-        for plan in sorted(self.plans, key=by_specificity):
+        for plan in sorted(self.plans, key=attrgetter("specificity")):
             names.add(name := operation_id(plan, names))
             app.router.routes.append(EndpointRoute(plan, self._finder(plan), name))
         return app
@@ -109,27 +110,20 @@ class Gateway:
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         self._tracing.start()
-        upstreams = [step.upstream for plan in self.plans for step in plan.steps]
+        upstreams = {step.upstream.name: step.upstream for plan in self.plans for step in plan.steps}.values()
         async with make_client(self._transport, upstreams) as client:
-            self._running = RunningState(client, self._endpoints(client))
+            hosts = {upstream.name: upstream_stack(upstream).around(Send(upstream, client)) for upstream in upstreams}
+            store = MemoryStore(self.spec.cache_size)
+            endpoints = {(plan.method, plan.path): self._endpoint(plan, hosts, store) for plan in self.plans}
+            self._running = RunningState(client, endpoints)
             try:
                 yield
             finally:
                 self._running = None
         await self._tracing.stop()
 
-    def _endpoints(self, client: httpx.AsyncClient) -> dict[tuple[str, str], Endpoint]:
-        """Every plan with callers for its steps; what belongs to an upstream is built once."""
-        store = MemoryStore(self.spec.cache_size)
-        hosts: dict[str, Caller] = {}
-        for plan in self.plans:
-            for step in plan.steps:
-                upstream = step.upstream
-                if upstream.name not in hosts:
-                    hosts[upstream.name] = upstream_stack(upstream).around(Send(upstream, client))
-        return {(plan.method, plan.path): self._endpoint(plan, hosts, store) for plan in self.plans}
-
     def _endpoint(self, plan: Plan, hosts: Mapping[str, Caller], store: MemoryStore) -> Endpoint:
+        # What belongs to an upstream was built once; this is what belongs to each step.
         callers = {step.name: step_stack(step, store).around(hosts[step.upstream.name]) for step in plan.steps}
         return Endpoint(plan, callers, self._tracing, self.spec.answer.server_timing, self.revision)
 

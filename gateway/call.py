@@ -74,7 +74,7 @@ class Reply:
     """The decoded body; None where there is none."""
 
     cache: str | None = None
-    """How the cache took part (`hit`, `miss`, `bypass`); None when there is no cache."""
+    """How the cache took part (`hit`, `miss`); None when there is no cache."""
 
     def header(self, name: str) -> str | None:
         """The first value of a header field, by its name in lower case."""

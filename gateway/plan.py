@@ -128,6 +128,11 @@ class Plan:
     reads_body: bool = False
     """A step or the answer uses the client's body; one that nobody uses is not even read."""
 
+    @property
+    def specificity(self) -> tuple[bool, ...]:
+        """Sorts `/home/me` before `/home/{id}`: plain text before a parameter, segment by segment."""
+        return tuple(segment.startswith("{") for segment in self.path.split("/"))
+
     def __str__(self) -> str:
         """The plan as text: a line for the endpoint, then one for each step."""
         names = max(len(step.name) for step in self.steps)

@@ -20,6 +20,9 @@ from jmespath.functions import Functions
 Scope: TypeAlias = Mapping[str, Any]
 """The values at hand: `path query headers body` and every finished step's value by its name."""
 
+REQUEST = ("path", "query", "headers", "body")
+"""What a reference can read of the client's request; every other name is a step's."""
+
 LONGEST = 2_000
 """Characters an expression may have: deeply nested ones exhaust the parser's stack."""
 

@@ -5,7 +5,6 @@ A value in a path is percent-encoded as one segment: it can neither climb (`..`)
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -15,21 +14,15 @@ from pydantic_core import PydanticSerializationError, to_json
 from gateway.call import Call, Expectation, Headers
 from gateway.errors import Unrendered
 from gateway.plan import Step
-from gateway.reference import Expression, Scope, Structure, Template, Unresolved, as_text
+from gateway.reference import REQUEST, Expression, Scope, Structure, Template, Unresolved, as_text
+from gateway.syntax import CONTROL, NOT_IN_A_HEADER, has_dot_segment
 from gateway.telemetry import Span
 
 LONGEST_TARGET = 16 * 1024
 """Bytes of path and query; servers refuse more."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_CONTROL_BUT_TAB = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-"""What a header's value cannot have (RFC 9110, section 5.5)."""
-
-_DOT = re.compile("%2e", re.IGNORECASE)
 _LITERAL = "/%:@!$&'()*+,;=~"
 """What the config's own text may have in a path without being encoded; compiling has checked it."""
-
-_OF_THE_REQUEST = ("path", "query", "headers", "body")
 
 Reference: TypeAlias = Expression | Template | Structure
 
@@ -63,7 +56,7 @@ def _path(step: Step, scope: Scope) -> str:
         _segment(part, scope) if isinstance(part, Expression) else quote(part, safe=_LITERAL) for part in template.parts
     )
     # A dot cannot be percent-encoded so that it stays a dot and no longer climbs; the only safe way is not to send it.
-    if {".", ".."} & set(_DOT.sub(".", path).split("/")):
+    if has_dot_segment(path):
         raise Unrendered(f"{_named(template)} would make a dot segment", by_client=_by_client(template))
     return path
 
@@ -77,7 +70,7 @@ def _segment(expression: Expression, scope: Scope) -> str:
         text = as_text(value)
     except Unresolved as error:
         raise Unrendered(f"{expression}: {error}", by_client=by_client) from error
-    if isinstance(value, list) or _CONTROL.search(text):
+    if isinstance(value, list) or CONTROL.search(text):
         raise Unrendered(f"{expression} is not a single value of plain text", by_client=by_client)
     return _quoted(text, by_client=by_client)
 
@@ -129,9 +122,9 @@ def _header_value(value: Any, reference: str, *, by_client: bool) -> str:
         text.encode()
     except (Unresolved, UnicodeEncodeError) as error:
         raise Unrendered(f"{reference} has no form as a header", by_client=by_client) from error
-    if _CONTROL_BUT_TAB.search(text):
+    if NOT_IN_A_HEADER.search(text):
         raise Unrendered(f"{reference} would put a control character into a header", by_client=by_client)
-    # Blanks around a value are not part of it (RFC 9110, section 5.5), and httpx's parser refuses to send them.
+    # Blanks around a value are not part of it (RFC 9110, section 5.5), and not every parser lets them pass.
     return text.strip(" \t")
 
 
@@ -155,7 +148,7 @@ def resolve(reference: Reference, scope: Scope) -> Any:
 def _by_client(*references: Reference) -> bool:
     """Everything they name was the client's to give. What names nothing is the config's."""
     names = [name for reference in references for expression in _expressions(reference) for name in expression.names]
-    return bool(names) and all(name[0] in _OF_THE_REQUEST for name in names)
+    return bool(names) and all(name[0] in REQUEST for name in names)
 
 
 def _named(reference: Reference) -> str:

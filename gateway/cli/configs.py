@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,8 @@ def _chosen(plans: tuple[Plan, ...], endpoint: str | None) -> tuple[Plan, ...]:
     asked = [plan for plan in plans if plan.method == (method.strip().upper() or plan.method)]
     chosen = [plan for plan in asked if plan.path == path]
     if not chosen:
-        # The most specific answers: `/home/me` before `/home/{id}`. As by `gateway.inbound.route`, which needs FastAPI.
-        answering = sorted((plan for plan in asked if _matches(plan, path)), key=_specificity, reverse=True)
+        # The most specific answers: `/home/me` before `/home/{id}`.
+        answering = sorted((plan for plan in asked if _matches(plan, path)), key=attrgetter("specificity"), reverse=True)
         chosen = list({plan.method: plan for plan in answering}.values())
     if not chosen:
         raise StartError(f"no endpoint answers {endpoint}; {_hint(asked or plans, path)}")
@@ -93,10 +94,6 @@ def _chosen(plans: tuple[Plan, ...], endpoint: str | None) -> tuple[Plan, ...]:
 def _matches(plan: Plan, path: str) -> bool:
     pattern = "/".join("[^/]+" if segment.startswith("{") else re.escape(segment) for segment in plan.path.split("/"))
     return re.fullmatch(pattern, path) is not None
-
-
-def _specificity(plan: Plan) -> tuple[bool, ...]:
-    return tuple(segment.startswith("{") for segment in plan.path.split("/"))
 
 
 def _hint(plans: Sequence[Plan], path: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from gateway.finding import Finding, Path, Piece, Source, show
 from gateway.inputs import Where
 from gateway.reference import (
+    REQUEST,
     BadExpression,
     Expression,
     Structure,
@@ -24,9 +25,6 @@ from gateway.reference import (
 )
 
 Parsed = TypeVar("Parsed", bound=Template | Expression)
-
-REQUEST = ("path", "query", "headers", "body")
-"""What a reference can read of the client's request."""
 
 RESERVED = (*REQUEST, "auth", "item", "steps")
 """Names that no step may have."""

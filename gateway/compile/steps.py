@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from gateway.compile.report import Names, Reading, Report
-from gateway.compile.upstreams import CONTROL, check_forward, check_headers, check_path, check_value
+from gateway.compile.upstreams import check_forward, check_headers, check_path, check_value
 from gateway.finding import Path
 from gateway.plan import Policies, Step, Target, Upstream
 from gateway.policy import Policy
 from gateway.reference import BadExpression, Structure, Template, did_you_mean, masked, parse_structure
 from gateway.spec import METHODS, StepSpec, UpstreamSpec
+from gateway.syntax import CONTROL
 
 AnyPolicy = TypeVar("AnyPolicy", bound=Policy)
 

@@ -10,6 +10,7 @@ from gateway.compile.report import Report
 from gateway.finding import Path
 from gateway.plan import Upstream
 from gateway.spec import ForwardSpec, UpstreamSpec
+from gateway.syntax import CONTROL, NOT_IN_A_HEADER, has_dot_segment
 
 _HOP_BY_HOP = ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 """Fields about one connection, never passed on (RFC 9110, section 7.6.1)."""
@@ -17,14 +18,8 @@ _HOP_BY_HOP = ("connection", "keep-alive", "proxy-connection", "te", "trailer", 
 _OURS = ("host", "content-length", "expect", "accept-encoding", "traceparent", "tracestate", "x-request-timeout")
 """Fields that the gateway itself sets on every call."""
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_CONTROL_BUT_TAB = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-"""What a header's value cannot have (RFC 9110, section 5.5)."""
-
 _PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\0-]|%[0-9A-Fa-f]{2})*")
 """What a path may have (RFC 3986, section 3.3), references blanked out."""
-
-_DOT = re.compile("%2e", re.IGNORECASE)
 
 
 def compile_upstream(name: str, spec: UpstreamSpec, report: Report) -> Upstream:
@@ -50,7 +45,7 @@ def check_headers(names: Iterable[str], path: Path, report: Report) -> None:
 
 def check_value(text: str, path: Path, report: Report) -> None:
     """Report text that would not stay one header."""
-    if _CONTROL_BUT_TAB.search(text):
+    if NOT_IN_A_HEADER.search(text):
         report.add(path, "a header's value has no line breaks or other control characters")
 
 
@@ -58,7 +53,7 @@ def check_path(mask: str, path: Path, report: Report) -> None:
     """Report a path that would not arrive as it is written."""
     if not _PATH.fullmatch(mask):
         report.add(path, "the path has a character that must be percent-encoded")
-    elif {".", ".."} & set(_DOT.sub(".", mask).split("/")) or "//" in mask:
+    elif has_dot_segment(mask) or "//" in mask:
         report.add(path, "the path has an empty or a dot segment")
 
 

@@ -64,11 +64,6 @@ class EndpointRoute(APIRoute):
         await self._find()(scope, receive, send)
 
 
-def by_specificity(plan: Plan) -> tuple[bool, ...]:
-    """Sorts `/home/me` before `/home/{id}`: plain text before a parameter, segment by segment."""
-    return tuple(segment.startswith("{") for segment in plan.path.split("/"))
-
-
 def operation_id(plan: Plan, taken: Container[str]) -> str:
     """`get_v1_home_user_id`; numbered where another path, such as `/v1/home/user_id`, has taken that."""
     plain = re.sub(r"\W+", "_", f"{plan.method.lower()}{plan.path}").strip("_")

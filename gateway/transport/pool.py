@@ -144,11 +144,14 @@ class PoolState:
         return False
 
     def _sweep(self) -> None:
-        """Close what has been idle for too long."""
-        if self.idle:
-            oldest = asyncio.get_running_loop().time() - self.limits.idle_for
-            for connection in [one for one, since in self.idle.items() if since <= oldest]:
-                connection.close()
+        """Close what has been idle for too long. The oldest comes first, so that a call never looks at all of them."""
+        too_old = asyncio.get_running_loop().time() - self.limits.idle_for
+        while self.idle:
+            connection, since = next(iter(self.idle.items()))
+            if since > too_old:
+                return
+            del self.idle[connection]
+            connection.close()
 
     def _sweep_later(self) -> None:
         if self._sweeper is None:

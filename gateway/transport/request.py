@@ -13,8 +13,7 @@ from typing import cast
 
 import httpx
 
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
-"""Methods that do the same when sent twice (RFC 9110, section 9.2.2)."""
+from gateway.verdict import IDEMPOTENT
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _METHOD = re.compile(_TOKEN)

@@ -1,0 +1,18 @@
+"""What HTTP lets stand where. The config's own text is checked against it when it is read, values when they are rendered."""
+
+from __future__ import annotations
+
+import re
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""What no path, query or URL has as it is."""
+
+NOT_IN_A_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What a header's value cannot have: control characters but the tab (RFC 9110, section 5.5)."""
+
+_DOT = re.compile("%2e", re.IGNORECASE)
+
+
+def has_dot_segment(path: str) -> bool:
+    """A segment is `.` or `..`, also when its dots are percent-encoded, which changes nothing to who decodes them first."""
+    return not {".", ".."}.isdisjoint(_DOT.sub(".", path).split("/"))

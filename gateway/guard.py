@@ -11,9 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 from urllib.parse import unquote_to_bytes
 
-from pydantic_core import to_json
-
-from gateway.problem import Problem, of_status
+from gateway.problem import MEDIA_TYPE, Problem, of_status
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -117,13 +115,8 @@ def _values(headers: list[tuple[bytes, bytes]], wanted: bytes) -> list[bytes]:
 
 async def send_problem(problem: Problem, send: Send) -> None:
     """Answer with a problem, and nothing else."""
-    body = to_json(problem.as_json())
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"gateway-complete", b"false"),
-        *((name.encode(), value.encode()) for name, value in problem.headers.items()),
-    ]
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    headers, body = problem.as_http()
+    headers |= {"content-type": MEDIA_TYPE, "content-length": str(len(body))}
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": problem.status, "headers": raw})
     await send({"type": "http.response.body", "body": body})

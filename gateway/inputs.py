@@ -24,10 +24,10 @@ _NUMBER = re.compile(r"-?[0-9]{1,100}(?:\.[0-9]{1,100})?(?:[eE][-+]?[0-9]{1,3})?
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Misfit:
     """Why an input is refused."""
 
-    where: Where | Literal["body"]
+    where: Where
     name: str
     message: str
 
@@ -104,7 +104,7 @@ def make_input(name: str, where: Where, words: Mapping[str, Any]) -> Input:
 
 def read_inputs(
     declared: Iterable[Input], path: Mapping[str, str], query: Mapping[str, list[str]], headers: Mapping[str, list[str]]
-) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
+) -> tuple[dict[str, dict[str, Any]], list[Misfit]]:
     """The values `path`, `query` and `headers`, and every problem with them.
 
     What is given and no input is there too, as it came, since `forward` may pass it on: a string, or a list of repeated ones.
@@ -117,13 +117,13 @@ def read_inputs(
     values: dict[Where, dict[str, Any]] = {
         where: {name: texts[0] if len(texts) == 1 else texts for name, texts in fields.items()} for where, fields in given.items()
     }
-    problems: list[Problem] = []
+    misfits: list[Misfit] = []
     for one in declared:
         try:
             values[one.where][one.name] = one.read(given[one.where].get(one.name, ()))
         except Refused as refused:
-            problems.append(Problem(one.where, one.name, str(refused)))
-    return {"path": values["path"], "query": values["query"], "headers": Fields(values["header"].items())}, problems
+            misfits.append(Misfit(one.where, one.name, str(refused)))
+    return {"path": values["path"], "query": values["query"], "headers": Fields(values["header"].items())}, misfits
 
 
 _WORDS = ("enum", "minimum", "maximum", "minLength", "maxLength", "pattern", "default")

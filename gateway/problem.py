@@ -9,13 +9,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic_core import to_json
+
 from gateway import errors
-from gateway.inputs import Problem as InputProblem
+from gateway.inputs import Misfit
+
+MEDIA_TYPE = "application/problem+json"
+
+COMPLETE = "gateway-complete"
+"""Header that says, always, whether the client has everything."""
 
 TYPE = "urn:problem:fanin:"
 """What every problem's `type` begins with; `docs/reference/problems.md` describes each."""
 
-PASSING = {
+PASSED_ON = {
     404: "upstream-not-found",
     409: "upstream-conflict",
     410: "upstream-gone",
@@ -35,6 +42,10 @@ class Problem:
     detail: str | None = None
     members: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def as_http(self) -> tuple[dict[str, str], bytes]:
+        """Headers, but for those about the body, and body of a response that is this problem and nothing else."""
+        return {COMPLETE: "false", "cache-control": "no-store", **self.headers}, to_json(self.as_json())
 
     def as_json(self, **more: Any) -> dict[str, Any]:
         """The problem as an `application/problem+json` object."""
@@ -75,17 +86,17 @@ def of_error(error: errors.CallError) -> Problem:
     fault = _fault(error)
     if isinstance(error, errors.Unrendered) and error.by_client:
         return Problem(400, "unusable-input", "An input cannot be used", str(error))
-    if isinstance(error, errors.StatusRefused) and error.reply.status in PASSING:
+    if isinstance(error, errors.StatusRefused) and error.reply.status in PASSED_ON:
         status = error.reply.status
         wait = error.reply.header("retry-after")
         headers = {"retry-after": wait} if status == 429 and wait and wait.isascii() and wait.isdigit() else {}
-        return Problem(status, PASSING[status], f"An upstream answered {status}", headers=headers)
+        return Problem(status, PASSED_ON[status], f"An upstream answered {status}", headers=headers)
     return Problem(fault.status, fault.slug, fault.title)
 
 
-def of_inputs(problems: Iterable[InputProblem]) -> Problem:
+def of_inputs(misfits: Iterable[Misfit]) -> Problem:
     """What a client is told of inputs that do not fit: their names and what is wrong, never their values."""
-    wrong = [{"in": one.where, "name": one.name, "detail": one.message} for one in problems]
+    wrong = [{"in": one.where, "name": one.name, "detail": one.message} for one in misfits]
     return Problem(422, "invalid-input", "An input does not fit", members={"inputs": wrong})
 
 

@@ -112,7 +112,7 @@ class Structure:
 
     def __call__(self, scope: Scope) -> Any:
         """The structure with every reference replaced by its value. Raises `Unresolved`."""
-        return _fill(self.data, scope)
+        return walk(self.data, lambda leaf, _: leaf(scope) if isinstance(leaf, Template | Expression) else leaf)
 
 
 Leaf: TypeAlias = Callable[[str, "Trail"], Template | Expression | None]
@@ -124,33 +124,28 @@ def parse_structure(data: Any, leaf: Leaf, trail: Trail = ()) -> Structure:
     """Parse every string in the data. `leaf` parses one and may report it, giving None, instead of raising."""
     found: list[Expression] = []
 
-    def walk(node: Any, trail: Trail) -> Any:
-        if isinstance(node, dict):
-            return {name: walk(child, (*trail, name)) for name, child in node.items()}
-        if isinstance(node, list):
-            return [walk(child, (*trail, index)) for index, child in enumerate(node)]
-        parsed = leaf(node, trail) if isinstance(node, str) else node
-        if isinstance(parsed, Template):
-            found.extend(parsed.expressions)
-        elif isinstance(parsed, Expression):
-            found.append(parsed)
-        return parsed
+    def parsed(node: Any, trail: Trail) -> Any:
+        made = leaf(node, trail) if isinstance(node, str) else node
+        if isinstance(made, Template):
+            found.extend(made.expressions)
+        elif isinstance(made, Expression):
+            found.append(made)
+        return made
 
-    return Structure(walk(data, trail), tuple(found))
+    return Structure(walk(data, parsed, trail), tuple(found))
+
+
+def walk(node: Any, leaf: Callable[[Any, Trail], Any], trail: Trail = ()) -> Any:
+    """The same structure with every leaf, which is all that is no object and no list, replaced by what `leaf` makes of it."""
+    if isinstance(node, dict):
+        return {name: walk(child, leaf, (*trail, name)) for name, child in node.items()}
+    if isinstance(node, list):
+        return [walk(child, leaf, (*trail, index)) for index, child in enumerate(node)]
+    return leaf(node, trail)
 
 
 def _spelled(field_name: str) -> str:
     return field_name.lower().replace("_", "-")
-
-
-def _fill(node: Any, scope: Scope) -> Any:
-    if isinstance(node, Template | Expression):
-        return node(scope)
-    if isinstance(node, dict):
-        return {name: _fill(child, scope) for name, child in node.items()}
-    if isinstance(node, list):
-        return [_fill(child, scope) for child in node]
-    return node
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

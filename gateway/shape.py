@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from gateway.reference import Expression, Scope, Structure, Unresolved
+from gateway.finding import show
+from gateway.reference import Expression, Scope, Structure, Trail, Unresolved, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,16 @@ class Shape:
         if self.response is None:
             return {name: scope[name] for name in self.steps}, {}
         missing: dict[str, str] = {}
-        return _fill(self.response.data, scope, "", missing), missing
+
+        def fill(leaf: Any, trail: Trail) -> Any:
+            # One member that does not fit must not cost the others, so that each is filled on its own.
+            try:
+                return leaf(scope) if isinstance(leaf, Expression) else leaf
+            except Unresolved as error:
+                missing[show(trail)] = str(error)
+                return None
+
+        return walk(self.response.data, fill), missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +66,3 @@ class Answer:
             return to_json(value, inf_nan_mode="null")
         except (PydanticSerializationError, RecursionError, ValueError) as error:
             raise Unresolved("the answer has a value that JSON has no form for") from error
-
-
-def _fill(node: Any, scope: Scope, member: str, missing: dict[str, str]) -> Any:
-    """The template filled in. One member that does not fit must not cost the others, so that each is filled on its own."""
-    if isinstance(node, dict):
-        return {name: _fill(child, scope, f"{member}.{name}" if member else name, missing) for name, child in node.items()}
-    if isinstance(node, list):
-        return [_fill(child, scope, f"{member}[{index}]", missing) for index, child in enumerate(node)]
-    if not isinstance(node, Expression):
-        return node
-    try:
-        return node(scope)
-    except Unresolved as error:
-        missing[member] = str(error)
-        return None

@@ -66,10 +66,7 @@ class Endpoint:
         ran = await _while_connected(receive, run(self.plan, self.callers, values, deadline, span))
         response = answer(self.plan, ran, span)
         if self.server_timing:
-            last = span.trace.spans[-1]
-            response.headers["server-timing"] = server_timing(
-                self.plan, ran, last.seconds if last.name == telemetry.SHAPE_SPAN else None
-            )
+            response.headers["server-timing"] = server_timing(self.plan, ran, span.trace)
         return response
 
     def _attributes(self, scope: Scope) -> dict[str, Attribute]:

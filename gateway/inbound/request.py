@@ -35,9 +35,9 @@ class ClientGone(Exception):
 async def read_request(plan: Plan, scope: Scope, receive: Receive, deadline: float) -> dict[str, Any]:
     """The values of a request. Raises `Refused`, `ClientGone`."""
     headers = _grouped((name.decode("latin-1"), _text(value)) for name, value in scope["headers"])
-    values, problems = read_inputs(plan.inputs, scope["path_params"], _query(scope["query_string"]), headers)
-    if problems:
-        raise Refused(of_inputs(problems))
+    values, misfits = read_inputs(plan.inputs, scope["path_params"], _query(scope["query_string"]), headers)
+    if misfits:
+        raise Refused(of_inputs(misfits))
     body = await _read_body(headers, receive, deadline) if plan.reads_body else None
     return {**values, "body": body}
 

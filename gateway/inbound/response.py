@@ -3,52 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
-from pydantic_core import to_json
 from starlette.responses import Response
 
 from gateway import telemetry
 from gateway.call import Failed, Reply
+from gateway.errors import CallError
 from gateway.execute import Ran
-from gateway.plan import Plan
-from gateway.problem import TYPE, Problem, of_error, proxy_status
+from gateway.plan import Plan, Step
+from gateway.problem import COMPLETE, MEDIA_TYPE, TYPE, Problem, of_error, proxy_status
 from gateway.reference import Unresolved
 from gateway.shape import Answer
-from gateway.telemetry import Span
+from gateway.telemetry import Span, Trace
 
-COMPLETE = "gateway-complete"
+Failure: TypeAlias = tuple[Step, CallError]
+"""A step that failed, and why."""
 
 
 def answer(plan: Plan, ran: Ran, span: Span) -> Response:
     """The response to a request whose plan has run."""
+    failures = list(_failures(plan, ran))
     if ran.broken:
-        response = _failure(ran, ran.broken)
+        response = next(problem_response(of_error(error)) for step, error in failures if step.name == ran.broken)
     else:
         try:
-            response = _success(plan, ran, span)
+            response = _success(plan, ran, failures, span)
         except Unresolved:
             response = problem_response(Problem(502, "unshapeable", "The answer cannot be put into JSON"))
-    if members := [proxy_status(step.name, step.upstream.name, error) for step, error in _failed(plan, ran)]:
+    if failures:
+        members = (proxy_status(step.name, step.upstream.name, error) for step, error in failures)
         response.headers["proxy-status"] = ", ".join(members)
     return response
 
 
 def problem_response(problem: Problem) -> Response:
     """A response that is a problem (RFC 9457)."""
-    headers = {COMPLETE: "false", "cache-control": "no-store", **problem.headers}
-    return Response(to_json(problem.as_json()), problem.status, headers, media_type="application/problem+json")
+    headers, body = problem.as_http()
+    return Response(body, problem.status, headers, media_type=MEDIA_TYPE)
 
 
-def server_timing(plan: Plan, ran: Ran, shaping: float | None) -> str:
+def server_timing(plan: Plan, ran: Ran, trace: Trace) -> str:
     """A metric per step that began, in the order written (milliseconds; its status and what the cache did), and one for the shaping."""
     metrics = [
         f'{step.name};dur={ran.spans[step.name].seconds * 1000:.1f};desc="{_described(ran, step.name)}"'
         for step in plan.steps
         if step.name in ran.spans
     ]
-    if shaping is not None:
-        metrics.append(f"merge;dur={shaping * 1000:.1f}")
+    metrics += [f"merge;dur={span.seconds * 1000:.1f}" for span in trace.spans if span.name == telemetry.SHAPE_SPAN]
     return ", ".join(metrics)
 
 
@@ -59,16 +61,10 @@ def _described(ran: Ran, name: str) -> str:
     return "failed" if isinstance(outcome, Failed) else "skipped" if outcome else "cancelled"
 
 
-def _failure(ran: Ran, broken: str) -> Response:
-    outcome = ran.outcomes[broken]
-    assert isinstance(outcome, Failed)
-    return problem_response(of_error(outcome.error))
-
-
-def _success(plan: Plan, ran: Ran, span: Span) -> Response:
+def _success(plan: Plan, ran: Ran, failures: list[Failure], span: Span) -> Response:
     with span.child(telemetry.SHAPE_SPAN) as shaping:
         value, missing = plan.shape(ran.scope)
-        errors = [of_error(error).as_json(step=step.name) for step, error in _failed(plan, ran)]
+        errors = [of_error(error).as_json(step=step.name) for step, error in failures]
         errors += [_unshaped(member) for member in missing]
         made = Answer(value, tuple(errors), plan.shape.errors)
         shaping.attributes[telemetry.ANSWER_COMPLETE] = made.complete
@@ -79,8 +75,8 @@ def _success(plan: Plan, ran: Ran, span: Span) -> Response:
     return Response(body, 200, headers, media_type="application/json")
 
 
-def _failed(plan: Plan, ran: Ran) -> Iterator[tuple[Any, Any]]:
-    """The steps that failed and their errors, in the order written."""
+def _failures(plan: Plan, ran: Ran) -> Iterator[Failure]:
+    """What failed, in the order written."""
     for step in plan.steps:
         outcome = ran.outcomes.get(step.name)
         if isinstance(outcome, Failed):

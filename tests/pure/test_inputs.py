@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import ConfigError
-from gateway.inputs import Input, Problem, Refused, make_input, read_inputs
+from gateway.inputs import Input, Misfit, Refused, make_input, read_inputs
 from gateway.plan import Plan
 
 CANARY = "c4n4ry"
@@ -286,9 +286,9 @@ def test_every_problem_is_reported_at_once() -> None:
     values, problems = read_inputs(inputs, {"id": CANARY}, {"limit": [CANARY, CANARY]}, {})
 
     assert problems == [
-        Problem("path", "id", "should be an integer"),
-        Problem("query", "limit", "is given more than once"),
-        Problem("header", "tenant", "is required"),
+        Misfit("path", "id", "should be an integer"),
+        Misfit("query", "limit", "is given more than once"),
+        Misfit("header", "tenant", "is required"),
     ]
     assert values["query"]["fine"] == "x"
 

@@ -11,7 +11,7 @@ import pytest
 
 from gateway import errors
 from gateway.call import Reply
-from gateway.inputs import Problem as InputProblem
+from gateway.inputs import Misfit
 from gateway.problem import TYPE, Problem, of_error, of_inputs, of_status, proxy_status, root_of
 
 CANARY = "c4n4ry"
@@ -159,7 +159,7 @@ def test_a_429_tells_when_to_come_back(status: int, wait: str, passed: dict[str,
 
 def test_inputs_that_do_not_fit_are_one_problem() -> None:
     """A 422 that names each of them and what is wrong with it."""
-    problem = of_inputs([InputProblem("query", "limit", "should be an integer"), InputProblem("path", "id", "is required")])
+    problem = of_inputs([Misfit("query", "limit", "should be an integer"), Misfit("path", "id", "is required")])
 
     assert problem.as_json() == {
         "type": f"{TYPE}invalid-input",

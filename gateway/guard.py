@@ -7,7 +7,9 @@ and dot segments, NUL, bad percent-encoding, several Hosts, too much of anything
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from itertools import chain
 from typing import Any, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -28,9 +30,8 @@ VERSIONS = ("1.0", "1.1", "2", "3")
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 """What endpoints may have; which of them one has is its route's to say."""
 
-_PATH = re.compile(rb"[!-~]*")
+_PATH = re.compile(rb"(?:[!$&-;=?-\[\]_a-z~]++|%(?!2[Ff]|5[Cc]|00)[0-9A-Fa-f]{2})*+")
 _QUERY = re.compile(rb"[!-\"$-~]*")
-_FORBIDDEN = re.compile(rb"[#\\<>\"^`{|}]|%(?:2[Ff]|5[Cc]|00)|%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HOST = re.compile(rb"[A-Za-z0-9._:\[\]-]+")
 
@@ -41,16 +42,15 @@ class Guard:
     def __init__(self, app: App) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer it with a problem."""
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        if problem := refuse(scope):
-            return await send_problem(problem, send)
-        if scope["method"] == "HEAD":
-            # HEAD is GET without the body, which the server leaves out. The server's own scope must keep the method.
-            scope = {**scope, "method": "GET"}
-        return await self.app(scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Pass the request on, or answer it with a problem. No coroutine itself, since it has nothing to wait for."""
+        if scope["type"] == "http":
+            if problem := refuse(scope):
+                return send_problem(problem, send)
+            if scope["method"] == "HEAD":
+                # HEAD is GET without the body, which the server leaves out. The server's own scope must keep the method.
+                scope = {**scope, "method": "GET"}
+        return self.app(scope, receive, send)
 
 
 def refuse(scope: Scope) -> Problem | None:
@@ -62,9 +62,10 @@ def refuse(scope: Scope) -> Problem | None:
         return of_status(505, "HTTP Version Not Supported")
     if scope["method"] in ("TRACE", "CONNECT"):
         return of_status(405, "Method Not Allowed", headers={"allow": METHODS})
-    if not _PATH.fullmatch(path) or _FORBIDDEN.search(path) or not _is_plain(path):
+    # What has neither a dot nor a `%` in it decodes to itself: 0.1 µs against 3.
+    if not _PATH.fullmatch(path) or ((b"." in path or b"%" in path) and not _is_plain(path)):
         return of_status(400, "Bad Request", "the path has characters or segments that are not allowed")
-    if not _QUERY.fullmatch(scope["query_string"]):
+    if scope["query_string"] and not _QUERY.fullmatch(scope["query_string"]):
         return of_status(400, "Bad Request", "the query has characters that are not allowed")
     return _refuse_headers(scope["headers"], scope["http_version"])
 
@@ -79,38 +80,43 @@ def _is_plain(path: bytes) -> bool:
 
 
 def _refuse_headers(headers: list[tuple[bytes, bytes]], version: str) -> Problem | None:
-    if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > MOST_HEADER_BYTES:
+    # A dict, and all names at once, are asked in 2 µs; going through the list for each field that is judged took 5.
+    fields = dict(headers)
+    repeated = _repeated(headers) if len(fields) < len(headers) else ()
+    if len(headers) > MOST_HEADERS or len(b"".join(chain.from_iterable(headers))) > MOST_HEADER_BYTES:
         return of_status(431, "Request Header Fields Too Large")
-    if not _has_host(headers, version):
+    if not _has_host(fields, version) or b"host" in repeated:
         return of_status(400, "Bad Request", "there must be one valid Host")
-    if not _has_one_framing(headers, version):
+    if not _has_one_framing(fields, version) or b"transfer-encoding" in repeated or b"content-length" in repeated:
         return of_status(400, "Bad Request", "a body has one Content-Length, or is chunked")
-    if any(value != b"100-continue" for value in _values(headers, b"expect")):
+    if b"expect" in fields and any(name == b"expect" and _folded(value) != b"100-continue" for name, value in headers):
         return of_status(417, "Expectation Failed")
-    if any(b"_" in name for name, _ in headers):
+    if b"_" in b"".join(fields):
         # X_User and X-User are the same field to many programs, and two to others.
         return of_status(400, "Bad Request", "a header's name has an underscore")
     return None
 
 
-def _has_host(headers: list[tuple[bytes, bytes]], version: str) -> bool:
-    hosts = _values(headers, b"host")
-    if not hosts:
+def _repeated(headers: list[tuple[bytes, bytes]]) -> Collection[bytes]:
+    return {name for name, count in Counter(name for name, _ in headers).items() if count > 1}
+
+
+def _has_host(fields: Mapping[bytes, bytes], version: str) -> bool:
+    if b"host" not in fields:
         return version == "1.0"  # some load balancers still ask for one's health like that
-    return len(hosts) == 1 and bool(_HOST.fullmatch(hosts[0]))
+    return bool(_HOST.fullmatch(_folded(fields[b"host"])))
 
 
-def _has_one_framing(headers: list[tuple[bytes, bytes]], version: str) -> bool:
+def _has_one_framing(fields: Mapping[bytes, bytes], version: str) -> bool:
     """Two programs that disagree about where a body ends disagree about whose request comes next (RFC 9112, section 6)."""
-    codings, lengths = _values(headers, b"transfer-encoding"), _values(headers, b"content-length")
-    if codings:
-        return codings == [b"chunked"] and not lengths and version != "1.0"
-    return len(lengths) <= 1
+    if b"transfer-encoding" not in fields:
+        return True
+    return _folded(fields[b"transfer-encoding"]) == b"chunked" and b"content-length" not in fields and version != "1.0"
 
 
-def _values(headers: list[tuple[bytes, bytes]], wanted: bytes) -> list[bytes]:
-    """The values of a field whose own letters' case does not matter."""
-    return [value.strip().lower() for name, value in headers if name == wanted]
+def _folded(value: bytes) -> bytes:
+    """The value of a field whose own letters' case does not matter."""
+    return value.strip().lower()
 
 
 async def send_problem(problem: Problem, send: Send) -> None:

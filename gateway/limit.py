@@ -1,0 +1,92 @@
+"""Limits in time, cheap enough for every call: one timer of the loop for all that end within the same moment.
+
+`asyncio.timeout` sets a timer for each use and costs 4.3 µs of CPU; a call is within two limits, and reaches nearly none. Here it is
+1.2 µs. The price: a limit ends up to 10 ms late, and never early.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from math import ceil
+
+TICKS = 100
+"""Moments in a second."""
+
+NEAR = 10.0
+"""Seconds. A timer this near is left alone when nobody needs it any more: the next call may, and setting one costs more than its ringing."""
+
+
+class Limit:
+    """`with limits.until(when):` is left by a `TimeoutError` when that time of the loop has come before the block has ended.
+
+    As with `asyncio.timeout`, whatever the block awaits is cancelled. A cancellation by somebody else passes through, and a
+    `TimeoutError` of somebody else does not set `expired`.
+    """
+
+    __slots__ = ("_cancelling", "_limits", "_task", "_tick", "expired")
+
+    def __init__(self, limits: LimitsState, tick: int) -> None:
+        self._limits = limits
+        self._tick = tick
+        self.expired = False
+        """Time was up, and the block was interrupted."""
+
+    def __enter__(self) -> Limit:
+        task = asyncio.current_task()
+        assert task is not None  # there is no other way to await
+        self._task = task
+        self._cancelling = task.cancelling()
+        moment = self._limits.moments.get(self._tick)
+        if moment is None:
+            moment = self._limits.new_moment(self._tick)
+        moment.add(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if not self.expired:
+            moment = self._limits.moments[self._tick]
+            moment.remove(self)
+            if not moment and self._tick in self._limits.far:
+                self._limits.drop(self._tick)
+        # Who else has cancelled the task wants all of it to end, not this block alone.
+        elif self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error
+
+    def expire(self) -> None:
+        """Interrupt the block."""
+        self.expired = True
+        self._task.cancel()
+
+
+@dataclass(slots=True)
+class LimitsState:
+    """The limits that somebody is within, by the moment they end in."""
+
+    moments: dict[int, set[Limit]] = field(default_factory=dict)
+    far: dict[int, asyncio.TimerHandle] = field(default_factory=dict)
+    """Timers that are not `NEAR`: they go with the last who is within their limit."""
+
+    def until(self, when: float) -> Limit:
+        """A limit that ends at this time of the loop."""
+        # A little less than it is: 0.07 s times 100 is 7.000000000000001 moments.
+        return Limit(self, ceil(when * TICKS - 1e-6))
+
+    def new_moment(self, tick: int) -> set[Limit]:
+        """The moment, with its timer set."""
+        loop = asyncio.get_running_loop()
+        timer = loop.call_at(tick / TICKS, self._end, tick)
+        if tick / TICKS - loop.time() > NEAR:
+            self.far[tick] = timer
+        self.moments[tick] = set()
+        return self.moments[tick]
+
+    def drop(self, tick: int) -> None:
+        """Nobody is within it any more, and its timer would hold on to its place for up to a day."""
+        self.far.pop(tick).cancel()
+        del self.moments[tick]
+
+    def _end(self, tick: int) -> None:
+        self.far.pop(tick, None)
+        for limit in self.moments.pop(tick):
+            limit.expire()

@@ -25,6 +25,7 @@ from gateway.guard import Guard
 from gateway.inbound.endpoint import TRACEPARENT, Endpoint
 from gateway.inbound.response import problem_response
 from gateway.inbound.route import EndpointRoute, operation_id
+from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
 from gateway.plan import Plan
 from gateway.problem import of_status
@@ -112,9 +113,9 @@ class Gateway:
         self._tracing.start()
         upstreams = {step.upstream.name: step.upstream for plan in self.plans for step in plan.steps}.values()
         async with make_client(self._transport, upstreams) as client:
-            hosts = {upstream.name: upstream_stack(upstream).around(Send(upstream, client)) for upstream in upstreams}
-            store = MemoryStore(self.spec.cache_size)
-            endpoints = {(plan.method, plan.path): self._endpoint(plan, hosts, store) for plan in self.plans}
+            limits, store = LimitsState(), MemoryStore(self.spec.cache_size)
+            hosts = {upstream.name: upstream_stack(upstream, limits).around(Send(upstream, client)) for upstream in upstreams}
+            endpoints = {(plan.method, plan.path): self._endpoint(plan, hosts, store, limits) for plan in self.plans}
             self._running = RunningState(client, endpoints)
             try:
                 yield
@@ -122,9 +123,9 @@ class Gateway:
                 self._running = None
         await self._tracing.stop()
 
-    def _endpoint(self, plan: Plan, hosts: Mapping[str, Caller], store: MemoryStore) -> Endpoint:
+    def _endpoint(self, plan: Plan, hosts: Mapping[str, Caller], store: MemoryStore, limits: LimitsState) -> Endpoint:
         # What belongs to an upstream was built once; this is what belongs to each step.
-        callers = {step.name: step_stack(step, store).around(hosts[step.upstream.name]) for step in plan.steps}
+        callers = {step.name: step_stack(step, store, limits).around(hosts[step.upstream.name]) for step in plan.steps}
         return Endpoint(plan, callers, self._tracing, self.spec.answer.server_timing, self.revision)
 
     def _finder(self, plan: Plan) -> Callable[[], Endpoint]:

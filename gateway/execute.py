@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import telemetry
-from gateway.call import Caller, Failed, Outcome, Reply, Skipped
+from gateway.call import Caller, Failed, Outcome, Reply, Skipped, value_type
 from gateway.errors import BadReply, CallError, NeedFailed
 from gateway.plan import Plan, Step
 from gateway.reference import Fields, Unresolved
@@ -24,7 +24,7 @@ from gateway.render import render_call, resolve
 from gateway.telemetry import Span
 
 
-@dataclass(frozen=True, slots=True)
+@value_type
 class Ran:
     """What running a plan came to."""
 
@@ -67,13 +67,8 @@ class _RunState:
     async def step(self, step: Step) -> None:
         for need in step.needs:  # 1
             await self.tasks[need]
-        with self.span.child(f"step {step.name}") as span:
+        with self.span.child(step.span) as span:
             self.spans[step.name] = span
-            span.attributes |= {
-                telemetry.STEP_NAME: step.name,
-                telemetry.STEP_OPTIONAL: step.optional,
-                telemetry.UPSTREAM_NAME: step.upstream.name,
-            }
             outcome = self._blocked(step) or await self._outcome(step, span)
             self._conclude(step, span, outcome)
         if isinstance(outcome, Failed) and not step.optional:
@@ -106,19 +101,20 @@ class _RunState:
     def _meaning(self, step: Step, reply: Reply) -> Outcome:
         if reply.status in step.on_status:
             meaning = step.on_status[reply.status]
-            return replace(reply, value=meaning(self.scope)) if meaning else Skipped(f"status {reply.status}")
-        return replace(reply, value=step.select(reply.value)) if step.select else reply
+            return reply.with_value(meaning(self.scope)) if meaning else Skipped(f"status {reply.status}")
+        return reply.with_value(step.select(reply.value)) if step.select else reply
 
     def _conclude(self, step: Step, span: Span, outcome: Outcome) -> None:
         self.outcomes[step.name] = outcome
         if isinstance(outcome, Reply):
             value, word = outcome.value, "ok"
-            self.scope["steps"][step.name] = {"status": outcome.status, "headers": Fields(outcome.headers)}
+            if step.name in self.plan.reads_replies:
+                self.scope["steps"][step.name] = {"status": outcome.status, "headers": Fields(outcome.headers)}
         else:
             value, word = self._fallback(step, outcome)  # 5
-            span.attributes[telemetry.STEP_REASON] = outcome.because if isinstance(outcome, Skipped) else str(outcome.error)
+            span.own[telemetry.STEP_REASON] = outcome.because if isinstance(outcome, Skipped) else str(outcome.error)
         self.scope[step.name] = value
-        span.attributes[telemetry.STEP_OUTCOME] = word
+        span.own[telemetry.STEP_OUTCOME] = word
         if word == "failed" and isinstance(outcome, Failed):
             span.fail(telemetry.error_type(outcome.error))
 
@@ -147,9 +143,10 @@ async def run(plan: Plan, callers: Mapping[str, Caller], request: Mapping[str, A
     except _Broken as error:
         broken = error.step
     finally:  # 6
-        for task in state.tasks.values():
-            task.cancel()
-        await asyncio.gather(*state.tasks.values(), return_exceptions=True)
+        if unfinished := [task for task in state.tasks.values() if not task.done()]:
+            for task in unfinished:
+                task.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
     return Ran(state.outcomes, state.scope, state.spans, broken)
 
 

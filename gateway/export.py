@@ -29,7 +29,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gateway import __version__
-from gateway.telemetry import Attribute, Span, Trace
+from gateway.telemetry import Attribute, Span, SpanType, Trace
 
 GRACE = 3.0
 """Seconds that the last spans may take to leave. With the collector down the SDK's own shutdown takes 6 to 19 s."""
@@ -71,14 +71,19 @@ class Tracing:
             exporter = OTLPSpanExporter(timeout=None if has_timeout else EXPORT_TIMEOUT)
             self._processors.append(BatchSpanProcessor(exporter))
 
-    def begin(self, name: str, carrier: Mapping[str, str], attributes: dict[str, Attribute]) -> Trace:
-        """A trace whose root is a SERVER span of this name, going on from the caller's `traceparent` if there is a good one."""
+    def begin(self, of: SpanType, carrier: Mapping[str, str], own: dict[str, Attribute]) -> Trace:
+        """A trace whose root is a span of this type, going on from the caller's `traceparent` if there is a good one."""
         context = self._propagator.extract(carrier)
         remote = get_current_span(context).get_span_context()
         ids = self._provider.id_generator
         trace_id = remote.trace_id if remote.is_valid else ids.generate_trace_id()
         decision = self._provider.sampler.should_sample(
-            context if remote.is_valid else None, trace_id, name, SpanKind.SERVER, attributes, trace_state=remote.trace_state
+            context if remote.is_valid else None,
+            trace_id,
+            of.name,
+            _KINDS[of.kind],
+            {**of.attributes, **own},
+            trace_state=remote.trace_state,
         )
         trace = Trace(
             id=trace_id,
@@ -87,7 +92,7 @@ class Tracing:
             remote_parent=remote.span_id if remote.is_valid else None,
             tracestate=(decision.trace_state or TraceState()).to_header(),
         )
-        trace.span(name, "server", trace.remote_parent).attributes |= attributes
+        trace.span(of, trace.remote_parent).own = own
         return trace
 
     def finish(self, trace: Trace) -> None:
@@ -129,7 +134,7 @@ class Tracing:
             parent=parent,
             resource=self._provider.resource,
             attributes=span.attributes,
-            kind=_KINDS[span.kind],
+            kind=_KINDS[span.type.kind],
             status=_ERROR if span.error else _UNSET,
             start_time=span.start,
             end_time=span.end,

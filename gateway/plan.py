@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gateway.call import ANY_2XX, Expectation, Headers
 from gateway.policy import show_duration
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from gateway.policy import CachePolicy, RetryPolicy
     from gateway.reference import Expression, Structure, Template
     from gateway.shape import Shape
+    from gateway.telemetry import SpanType
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,11 @@ class Target:
     """Path and query of a step's call, to be rendered."""
 
     path: Template
+    segments: tuple[str | Expression, ...] = field(default=(), repr=False)
+    """The path, the upstream's prefix before it, with all that is text percent-encoded."""
+
     query: tuple[tuple[str, Structure], ...] = field(default=(), repr=False)
-    """Parameters of the target's own text first, those under `query` after them."""
+    """Parameters of the target's own text first, those under `query` after them; their names percent-encoded."""
 
     text: str = ""
     """As written."""
@@ -80,19 +85,23 @@ class Step:
     spares: frozenset[str] = frozenset()
     """Those of its needs that only its fallback or `on_status` names: when they come to nothing, it runs all the same."""
 
+    base_headers: Headers = field(default=(), repr=False)
+    """What is sent in any case, sorted: what the gateway accepts and what the upstream is always given."""
+
     headers: tuple[tuple[str, Template], ...] = field(default=(), repr=False)
     body: Structure | None = field(default=None, repr=False)
     forward_headers: tuple[str, ...] = ()
     forward_query: tuple[str, ...] = ()
     when: Expression | None = None
     select: Expression | None = None
-    accept: frozenset[int] | None = None
+    expects: Expectation = ANY_2XX
     on_status: Mapping[int, Structure | None] = field(default_factory=dict, repr=False)
     """What a status means: a value, or None to skip the step."""
 
     optional: bool = False
     fallback: Structure | None = field(default=None, repr=False)
     policies: Policies = Policies()
+    span: SpanType = field(kw_only=True, repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.method} {self.upstream.name} {self.target.text}"
@@ -125,6 +134,9 @@ class Plan:
     shape: Shape = field(repr=False)
     inputs: tuple[Input, ...] = field(default=(), repr=False)
     summary: str | None = field(default=None, repr=False)
+    reads_replies: frozenset[str] = frozenset()
+    """Steps whose status or headers somebody reads (`steps.NAME.status`)."""
+
     reads_body: bool = False
     """A step or the answer uses the client's body; one that nobody uses is not even read."""
 

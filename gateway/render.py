@@ -5,13 +5,14 @@ A value in a path is percent-encoded as one segment: it can neither climb (`..`)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from gateway.call import Call, Expectation, Headers
+from gateway.call import Call, Headers
 from gateway.errors import Unrendered
 from gateway.plan import Step
 from gateway.reference import REQUEST, Expression, Scope, Structure, Template, Unresolved, as_text
@@ -21,8 +22,8 @@ from gateway.telemetry import Span
 LONGEST_TARGET = 16 * 1024
 """Bytes of path and query; servers refuse more."""
 
-_LITERAL = "/%:@!$&'()*+,;=~"
-"""What the config's own text may have in a path without being encoded; compiling has checked it."""
+_PLAIN = re.compile(r"[A-Za-z0-9_~-]+")
+"""Text that is a segment as it is: most ids. Seeing that costs 0.2 µs, encoding 2."""
 
 Reference: TypeAlias = Expression | Template | Structure
 
@@ -35,7 +36,6 @@ def render_call(step: Step, scope: Scope, deadline: float, span: Span) -> Call:
     if len(target) > LONGEST_TARGET:
         by_client = _by_client(step.target.path, *(structure for _, structure in step.target.query))
         raise Unrendered(f"the target would be longer than {LONGEST_TARGET} bytes", by_client=by_client)
-    body = _body(step.body, scope)
     return Call(
         upstream=step.upstream.name,
         method=step.method,
@@ -43,26 +43,26 @@ def render_call(step: Step, scope: Scope, deadline: float, span: Span) -> Call:
         deadline=deadline,
         span=span,
         template=step.target.path.text,
-        headers=_headers(step, scope, has_body=bool(body)),
-        body=body,
-        expects=Expectation(step.accept, frozenset(step.on_status)),
+        headers=_headers(step, scope) if step.forward_headers or step.headers else step.base_headers,
+        body=_body(step.body, scope) if step.body else b"",
+        expects=step.expects,
         timeout=step.policies.timeout,
     )
 
 
 def _path(step: Step, scope: Scope) -> str:
-    template = step.target.path
-    path = step.upstream.prefix + "".join(
-        _segment(part, scope) if isinstance(part, Expression) else quote(part, safe=_LITERAL) for part in template.parts
-    )
+    path = "".join([part if isinstance(part, str) else _segment(part, scope) for part in step.target.segments])
     # A dot cannot be percent-encoded so that it stays a dot and no longer climbs; the only safe way is not to send it.
-    if has_dot_segment(path):
+    if "." in path and has_dot_segment(path):
+        template = step.target.path
         raise Unrendered(f"{_named(template)} would make a dot segment", by_client=_by_client(template))
     return path
 
 
 def _segment(expression: Expression, scope: Scope) -> str:
     value = resolve(expression, scope)
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value
     by_client = _by_client(expression)
     if value is None or value == "":
         raise Unrendered(f"{expression} is absent or empty", by_client=by_client)
@@ -81,7 +81,7 @@ def _query(step: Step, scope: Scope) -> Iterator[str]:
         value = resolve(structure, scope)
         for one in value if isinstance(structure.data, list) else (value,):
             if one is not None:
-                yield f"{quote(name, safe='')}={_query_value(one, structure)}"
+                yield f"{name}={_query_value(one, structure)}"
     given = scope["query"]
     for name in step.forward_query:
         value = given.get(name)
@@ -99,17 +99,15 @@ def _query_value(value: Any, reference: Structure) -> str:
         raise Unrendered(f"{_named(reference)}: {error}", by_client=by_client) from error
 
 
-def _headers(step: Step, scope: Scope, *, has_body: bool) -> Headers:
-    headers = {"accept": "application/json"}
-    if has_body:
-        headers["content-type"] = "application/json"
+def _headers(step: Step, scope: Scope) -> Headers:
+    headers = dict(step.base_headers)
     given = scope["headers"]
     for name in step.forward_headers:
-        if (value := given.get(name)) is not None:
+        # The config's own words are not the client's to change.
+        if name not in step.upstream.headers and (value := given.get(name)) is not None:
             headers[name] = _header_value(
                 ", ".join(value) if isinstance(value, list) else value, f"headers.{name}", by_client=True
             )
-    headers |= step.upstream.headers
     for name, template in step.headers:
         if (value := resolve(template, scope)) is not None:
             headers[name] = _header_value(value, _named(template), by_client=_by_client(template))
@@ -128,9 +126,7 @@ def _header_value(value: Any, reference: str, *, by_client: bool) -> str:
     return text.strip(" \t")
 
 
-def _body(structure: Structure | None, scope: Scope) -> bytes:
-    if structure is None:
-        return b""
+def _body(structure: Structure, scope: Scope) -> bytes:
     try:
         return to_json(resolve(structure, scope), inf_nan_mode="null")
     except (PydanticSerializationError, ValueError, RecursionError) as error:

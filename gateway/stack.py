@@ -15,6 +15,7 @@ from gateway.layers.cache import Cache, Store
 from gateway.layers.retry import Retry
 from gateway.layers.timeout import Deadline, Timeout
 from gateway.layers.trace import Trace
+from gateway.limit import LimitsState
 from gateway.plan import Step, Upstream
 
 
@@ -32,30 +33,30 @@ class Stack:
         return " → ".join(str(layer) for layer in self.layers)
 
 
-def step_stack(step: Step, store: Store) -> Stack:
+def step_stack(step: Step, store: Store, limits: LimitsState) -> Stack:
     """What stands between a step and its upstream. The step's own span is opened by `execute`: a skipped step has one too."""
-    return Stack(tuple(_of_step(step, store)))
+    return Stack(tuple(_of_step(step, store, limits)))
 
 
-def upstream_stack(upstream: Upstream) -> Stack:
+def upstream_stack(upstream: Upstream, limits: LimitsState) -> Stack:
     """What every attempt at this upstream goes through, whichever step makes it."""
-    return Stack(tuple(_of_upstream(upstream)))
+    return Stack(tuple(_of_upstream(upstream, limits)))
 
 
-def _of_step(step: Step, store: Store) -> Iterator[Layer]:
+def _of_step(step: Step, store: Store, limits: LimitsState) -> Iterator[Layer]:
     policies = step.policies
     # Above everything that costs: a hit has no deadline to miss and no attempt to make.
     if policies.cache:
         yield Cache(policies.cache, store)
     # Above retry: bounds the attempts and the waits between them. Below cache: a hit needs no timer.
-    yield Deadline()
+    yield Deadline(limits)
     # Above the upstream's stack: every attempt is traced and limited on its own, and counted by whatever will count there.
     if policies.retry and policies.retry.attempts > 1:
         yield Retry(policies.retry)
 
 
-def _of_upstream(upstream: Upstream) -> Iterator[Layer]:
+def _of_upstream(upstream: Upstream, limits: LimitsState) -> Iterator[Layer]:
     # Above all that one attempt waits for, so that the span covers it. Below retry: a span per attempt.
     yield Trace(upstream)
     # Innermost: bounds one send, body included. Below trace, which records it as this attempt's failure.
-    yield Timeout()
+    yield Timeout(limits)

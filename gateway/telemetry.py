@@ -10,8 +10,7 @@ Every span and attribute name is declared here, by OpenTelemetry's semantic conv
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -44,28 +43,57 @@ ANSWER_COMPLETE = "gateway.answer.complete"
 PLAN_STEPS = "gateway.plan.steps"
 CONFIG_REVISION = "gateway.config.revision"
 
-SHAPE_SPAN = "shape"
-
 Kind: TypeAlias = Literal["server", "client", "internal"]
 Attribute: TypeAlias = str | bool | int | float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SpanType:
+    """What all spans of one type have in common. Made once, when the gateway starts; whoever encodes spans encodes this once too."""
+
+    name: str
+    kind: Kind = "internal"
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+
+SHAPE = SpanType("shape")
+
+
 @dataclass(slots=True, eq=False)
 class Span:
-    """One thing that took time. Times are nanoseconds since the epoch, taken from the monotonic clock."""
+    """One thing that took time; as a context it ends when the block is left, however it is left.
+
+    Times are nanoseconds since the epoch, taken from the monotonic clock.
+    """
 
     trace: Trace = field(repr=False)
-    name: str
-    kind: Kind
+    type: SpanType
     id: int
     parent: int | None
     """Id of the span above; None at the root of a trace that began here."""
 
     start: int
     end: int | None = None
-    attributes: dict[str, Attribute] = field(default_factory=dict)
+    own: dict[str, Attribute] = field(default_factory=dict)
+    """Attributes that others of its type do not have, or have otherwise."""
+
     error: bool = False
     """The span itself failed. A failure that was retried or absorbed does not mark the spans above it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in a viewer."""
+        return self.type.name
+
+    @property
+    def kind(self) -> Kind:
+        """Whose side of a request it shows."""
+        return self.type.kind
+
+    @property
+    def attributes(self) -> dict[str, Attribute]:
+        """All of them, its type's first; to be read, not written."""
+        return {**self.type.attributes, **self.own}
 
     @property
     def seconds(self) -> float:
@@ -80,16 +108,17 @@ class Span:
     def fail(self, error_type: str) -> None:
         """Mark the span as failed; the type is a status code or an exception's full class name."""
         self.error = True
-        self.attributes[ERROR_TYPE] = error_type
+        self.own[ERROR_TYPE] = error_type
 
-    @contextmanager
-    def child(self, name: str, kind: Kind = "internal") -> Iterator[Span]:
-        """A span below this one, ended when the block is left, however it is left."""
-        span = self.trace.span(name, kind, self.id)
-        try:
-            yield span
-        finally:
-            span.end = self.trace.now()
+    def child(self, of: SpanType) -> Span:
+        """Begin a span below this one."""
+        return self.trace.span(of, self.id)
+
+    def __enter__(self) -> Span:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end = self.trace.now()
 
 
 @dataclass(slots=True, eq=False)
@@ -111,9 +140,9 @@ class Trace:
         """Nanoseconds since the epoch, never running backwards within a trace."""
         return self.epoch + time.monotonic_ns()
 
-    def span(self, name: str, kind: Kind, parent: int | None) -> Span:
+    def span(self, of: SpanType, parent: int | None) -> Span:
         """Begin a span; whoever begins it ends it."""
-        span = Span(self, name, kind, self.next_id(), parent, start=self.now())
+        span = Span(self, of, self.next_id(), parent, self.now())
         self.spans.append(span)
         return span
 

@@ -13,7 +13,7 @@ import pytest
 from pydantic_core import to_json
 
 from gateway.call import Call, Reply
-from gateway.telemetry import Trace
+from gateway.telemetry import SpanType, Trace
 from gateway.upstream import judge
 
 # pytest-asyncio and looptime ask for the current loop around every test. Unless told there is none,
@@ -124,7 +124,7 @@ def make_call() -> Callable[..., Call]:
     """Makes calls, each with a trace of its own; what is not said is a plain GET with ten seconds of virtual time."""
 
     def make(**parts: Any) -> Call:
-        span = Trace(id=1, sampled=True, next_id=count(1).__next__).span("step user", "internal", None)
+        span = Trace(id=1, sampled=True, next_id=count(1).__next__).span(SpanType("step user"), None)
         plain = {"upstream": "users", "method": "GET", "target": "/users/42", "template": "/users/{path.id}"}
         return Call(**{**plain, "deadline": 10.0, "span": span, **parts})
 

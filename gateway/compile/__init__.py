@@ -68,6 +68,7 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, errors: str | Non
         shape=shape,
         inputs=tuple(_inputs(spec, path, among)),
         summary=spec.summary,
+        reads_replies=frozenset(among.names.replies),
         reads_body=("body", "") in among.names.reads,
     )
 

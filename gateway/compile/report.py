@@ -69,6 +69,9 @@ class Names:
     reads: dict[tuple[Where | Literal["body"], str], None] = field(default_factory=dict)
     """What references have named of the client's request so far: the endpoint's inputs, declared or not."""
 
+    replies: set[str] = field(default_factory=set)
+    """Steps whose reply's status or headers references have named so far."""
+
     def complaint(self, name: tuple[str, ...]) -> str | None:
         """Why this name cannot be read, None when it can."""
         head, second = name[0], name[1] if len(name) > 1 else None
@@ -152,6 +155,7 @@ class Reading:
             self.report.add(path, complaint)
         elif name[0] == "steps":
             self.needs.setdefault(name[1])
+            self.names.replies.add(name[1])
         elif name[0] not in REQUEST:
             self.needs.setdefault(name[0])
         elif name[0] == "body":

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
+from gateway import telemetry
+from gateway.call import Expectation, Headers
 from gateway.compile.report import Names, Reading, Report
 from gateway.compile.upstreams import check_forward, check_headers, check_path, check_value
 from gateway.finding import Path
 from gateway.plan import Policies, Step, Target, Upstream
 from gateway.policy import Policy
-from gateway.reference import BadExpression, Structure, Template, did_you_mean, masked, parse_structure
+from gateway.reference import BadExpression, Expression, Structure, Template, did_you_mean, masked, parse_structure
 from gateway.spec import METHODS, StepSpec, UpstreamSpec
 from gateway.syntax import CONTROL
+from gateway.telemetry import SpanType
 
 AnyPolicy = TypeVar("AnyPolicy", bound=Policy)
 
 _SENDS_BODY = ("post", "put", "patch")
+
+_LITERAL = "/%:@!$&'()*+,;=~"
+"""What the config's own text may have in a path without being encoded; it has been checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +61,29 @@ def compile_step(name: str, spec: StepSpec, path: Path, among: Surroundings) -> 
         spares=frozenset(spare.needs) - frozenset(reading.needs),
         forward_headers=_unique(*base.forward.headers, *spec.forward.headers, lower=True),
         forward_query=_unique(*base.forward.query, *spec.forward.query),
-        accept=frozenset(spec.accept) if spec.accept else None,
+        expects=Expectation(frozenset(spec.accept) if spec.accept else None, frozenset(spec.on_status)),
         optional=spec.optional,
         policies=_policies(spec, base, method),
+        span=_span(name, upstream, spec),
+        base_headers=_base_headers(upstream, spec),
         **step_parts,
     )
+
+
+def _span(name: str, upstream: Upstream, spec: StepSpec) -> SpanType:
+    attributes: dict[str, telemetry.Attribute] = {
+        telemetry.STEP_NAME: name,
+        telemetry.STEP_OPTIONAL: spec.optional,
+        telemetry.UPSTREAM_NAME: upstream.name,
+    }
+    return SpanType(f"step {name}", attributes=attributes)
+
+
+def _base_headers(upstream: Upstream, spec: StepSpec) -> Headers:
+    headers = {"accept": "application/json"}
+    if spec.body is not None:
+        headers["content-type"] = "application/json"
+    return tuple(sorted({**headers, **upstream.headers}.items()))
 
 
 def _method(spec: StepSpec, path: Path, report: Report) -> str | None:
@@ -93,10 +117,11 @@ def _target(
         return among.upstreams.get(name), None
     if among.written is not None and name not in among.written:
         report.add(place, f"unknown upstream {name!r}{did_you_mean(name, among.written)}")
-    return among.upstreams.get(name), _parse_target(text, spec, path, place, reading)
+    upstream = among.upstreams.get(name)
+    return upstream, _parse_target(text, spec, place, reading, upstream.prefix if upstream else "")
 
 
-def _parse_target(text: str, spec: StepSpec, path: Path, place: Path, reading: Reading) -> Target | None:
+def _parse_target(text: str, spec: StepSpec, place: Path, reading: Reading, prefix: str) -> Target | None:
     try:
         mask = masked(text)
     except BadExpression as error:
@@ -107,8 +132,11 @@ def _parse_target(text: str, spec: StepSpec, path: Path, place: Path, reading: R
     if template:
         check_path(mask[:end], place, reading.report)
     query = [(name, _parameter(value, place, reading)) for name, value in _parameters(text[end + 1 :], mask[end + 1 :])]
-    query += [(name, reading.structure(value, (*path, "query", name))) for name, value in spec.query.items()]
-    return Target(template, tuple(query), text) if template else None
+    query += [(name, reading.structure(value, (*place[:-1], "query", name))) for name, value in spec.query.items()]
+    if not template:
+        return None
+    segments = (part if isinstance(part, Expression) else quote(part, safe=_LITERAL) for part in template.parts)
+    return Target(template, (prefix, *segments), tuple((quote(name, safe=""), value) for name, value in query), text)
 
 
 def _parameters(text: str, mask: str) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from gateway.export import Tracing
 from gateway.inbound.request import ClientGone, Refused, read_request
 from gateway.inbound.response import answer, problem_response, server_timing
 from gateway.plan import Plan
-from gateway.telemetry import Attribute, Span
+from gateway.telemetry import Attribute, Span, SpanType
 
 TRACEPARENT = "gateway.traceparent"
 """Where in the scope a request that came upon a bug leaves its trace, for whoever answers it."""
@@ -36,14 +36,24 @@ class Endpoint:
     revision: str = ""
     """Which config this is, for the trace."""
 
+    _span: SpanType = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        attributes: dict[str, Attribute] = {
+            telemetry.HTTP_METHOD: self.plan.method,
+            telemetry.HTTP_ROUTE: self.plan.path,
+            telemetry.PLAN_STEPS: len(self.plan.steps),
+            telemetry.CONFIG_REVISION: self.revision,
+        }
+        object.__setattr__(self, "_span", SpanType(f"{self.plan.method} {self.plan.path}", "server", attributes))
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI). A client that leaves ends whatever is in flight for it."""
-        name = f"{self.plan.method} {self.plan.path}"
-        trace = self.tracing.begin(name, _carrier(scope), self._attributes(scope))
+        trace = self.tracing.begin(self._span, _carrier(scope), self._attributes(scope))
         try:
             response = await self._respond(scope, receive, trace.root)
             response.headers["traceparent"] = trace.root.traceparent
-            trace.root.attributes[telemetry.HTTP_STATUS] = response.status_code
+            trace.root.own[telemetry.HTTP_STATUS] = response.status_code
             if response.status_code >= 500:
                 trace.root.fail(str(response.status_code))
             await response(scope, receive, send)
@@ -71,13 +81,9 @@ class Endpoint:
 
     def _attributes(self, scope: Scope) -> dict[str, Attribute]:
         attributes: dict[str, Attribute] = {
-            telemetry.HTTP_METHOD: self.plan.method,
-            telemetry.HTTP_ROUTE: self.plan.path,
             telemetry.URL_PATH: scope["path"],
             telemetry.URL_SCHEME: scope["scheme"],
             telemetry.PROTOCOL_VERSION: scope["http_version"],
-            telemetry.PLAN_STEPS: len(self.plan.steps),
-            telemetry.CONFIG_REVISION: self.revision,
         }
         if client := scope.get("client"):
             attributes[telemetry.CLIENT_ADDRESS] = client[0]

@@ -50,7 +50,7 @@ def server_timing(plan: Plan, ran: Ran, trace: Trace) -> str:
         for step in plan.steps
         if step.name in ran.spans
     ]
-    metrics += [f"merge;dur={span.seconds * 1000:.1f}" for span in trace.spans if span.name == telemetry.SHAPE_SPAN]
+    metrics += [f"merge;dur={span.seconds * 1000:.1f}" for span in trace.spans if span.type is telemetry.SHAPE]
     return ", ".join(metrics)
 
 
@@ -62,12 +62,12 @@ def _described(ran: Ran, name: str) -> str:
 
 
 def _success(plan: Plan, ran: Ran, failures: list[Failure], span: Span) -> Response:
-    with span.child(telemetry.SHAPE_SPAN) as shaping:
+    with span.child(telemetry.SHAPE) as shaping:
         value, missing = plan.shape(ran.scope)
         errors = [of_error(error).as_json(step=step.name) for step, error in failures]
         errors += [_unshaped(member) for member in missing]
         made = Answer(value, tuple(errors), plan.shape.errors)
-        shaping.attributes[telemetry.ANSWER_COMPLETE] = made.complete
+        shaping.own[telemetry.ANSWER_COMPLETE] = made.complete
         body = made.encode()
     headers = {COMPLETE: "true" if made.complete else "false"}
     if not made.complete:

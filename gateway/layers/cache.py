@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
@@ -54,14 +54,14 @@ class Cache:
         reply = await self._kept(key)
         # Another step may make the same call and take other statuses for good.
         if reply and call.expects.takes(reply.status):
-            call.span.attributes[telemetry.CACHE_STATUS] = "hit"
+            call.span.own[telemetry.CACHE_STATUS] = "hit"
             return reply
-        call.span.attributes[telemetry.CACHE_STATUS] = "miss"
+        call.span.own[telemetry.CACHE_STATUS] = "miss"
         reply = await caller(call)
         if may_store(call, reply):
-            call.span.attributes[telemetry.CACHE_TTL] = self.policy.ttl
+            call.span.own[telemetry.CACHE_TTL] = self.policy.ttl
             await self._keep(key, reply)
-        return replace(reply, cache="miss")
+        return Reply(reply.status, reply.headers, reply.body, reply.value, cache="miss")
 
     # A store in trouble costs its hits and nothing else: whatever it raises, the call goes on without it.
 

@@ -13,7 +13,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -58,7 +58,7 @@ class Retry:
             number = next(numbers)
             if number == 1:
                 raise first
-            return await caller(replace(call, attempt=number))
+            return await caller(call.with_attempt(number))
 
         return await self._loop(call)(attempt)
 
@@ -111,5 +111,5 @@ def _retry_after(error: BaseException | None) -> str | None:
 
 
 def _note(call: Call, state: RetryCallState) -> None:
-    waited = call.span.attributes.get(telemetry.RETRY_DELAY, 0.0)
-    call.span.attributes[telemetry.RETRY_DELAY] = float(waited) + state.upcoming_sleep
+    waited = call.span.own.get(telemetry.RETRY_DELAY, 0.0)
+    call.span.own[telemetry.RETRY_DELAY] = float(waited) + state.upcoming_sleep

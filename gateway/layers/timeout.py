@@ -9,18 +9,21 @@ Raise `CallTimeout` and `AttemptTimeout`. Both cancel what they end, so that a h
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 
 from gateway.call import Call, Caller, Reply
 from gateway.errors import AttemptTimeout, CallTimeout
+from gateway.limit import LimitsState
 from gateway.policy import show_duration
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """Nothing goes on after the call's deadline."""
+
+    limits: LimitsState = field(default_factory=LimitsState, repr=False)
 
     def __call__(self, caller: Caller) -> Caller:
         """A caller that has ended when the deadline has passed."""
@@ -30,13 +33,13 @@ class Deadline:
         if asyncio.get_running_loop().time() >= call.deadline:
             # A timeout lets what it bounds run up to its first wait, and that is long enough to send something.
             raise CallTimeout("the deadline has passed")
-        limit = asyncio.timeout_at(call.deadline)
+        limit = self.limits.until(call.deadline)
         try:
-            async with limit:
+            with limit:
                 return await caller(call)
         except TimeoutError:
             # Someone else's TimeoutError is a bug of theirs, not our deadline.
-            if not limit.expired():
+            if not limit.expired:
                 raise
             raise CallTimeout("the deadline has passed") from None
 
@@ -44,6 +47,8 @@ class Deadline:
 @dataclass(frozen=True, slots=True)
 class Timeout:
     """One attempt ends within `call.timeout` seconds."""
+
+    limits: LimitsState = field(default_factory=LimitsState, repr=False)
 
     def __call__(self, caller: Caller) -> Caller:
         """A caller that gives up on an attempt in time for another."""
@@ -54,11 +59,11 @@ class Timeout:
         if own >= call.deadline:
             # What ends first is the deadline, and it has its own name.
             return await caller(call)
-        limit = asyncio.timeout_at(own)
+        limit = self.limits.until(own)
         try:
-            async with limit:
-                return await caller(replace(call, deadline=own))
+            with limit:
+                return await caller(call.with_deadline(own))
         except TimeoutError:
-            if not limit.expired():
+            if not limit.expired:
                 raise
             raise AttemptTimeout(f"no reply within {show_duration(call.timeout or inf)}") from None

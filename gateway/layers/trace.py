@@ -6,7 +6,7 @@ own. Raises nothing of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from gateway import telemetry
 from gateway.call import Call, Caller, Reply
 from gateway.errors import CallError, StatusRefused
 from gateway.plan import Upstream
+from gateway.telemetry import SpanType
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -26,39 +27,37 @@ class Trace:
 
     def __call__(self, caller: Caller) -> Caller:
         """A caller that leaves a span behind."""
-        url = urlsplit(self.upstream.url)
-        fixed: dict[str, telemetry.Attribute] = {
-            telemetry.UPSTREAM_NAME: self.upstream.name,
-            telemetry.SERVER_ADDRESS: url.hostname or "",
-            telemetry.SERVER_PORT: url.port or _PORTS[url.scheme],
-        }
-        return partial(self._attempt, caller, fixed)
+        return partial(self._attempt, caller, {})
 
-    async def _attempt(self, caller: Caller, fixed: dict[str, telemetry.Attribute], call: Call) -> Reply:
-        with call.span.child(f"{call.method} {call.template}", "client") as span:
-            span.attributes |= fixed | self._of_call(call)
+    async def _attempt(self, caller: Caller, types: dict[tuple[str, str], SpanType], call: Call) -> Reply:
+        # As many as there are steps that call this upstream.
+        of = types.get((call.method, call.template)) or types.setdefault((call.method, call.template), self._type(call))
+        with call.span.child(of) as span:
+            # The query is left out: it may hold tokens, and no list of their names is complete.
+            span.own[telemetry.URL_FULL] = self.upstream.url + call.target.partition("?")[0]
+            if call.attempt > 1:
+                span.own[telemetry.HTTP_RESEND_COUNT] = call.attempt - 1
             # A cancellation is neither caught nor an error: whoever cancels has no use for the reply.
             try:
-                reply = await caller(replace(call, span=span))
+                reply = await caller(call.with_span(span))
             except CallError as error:
                 refused = error.reply.status if isinstance(error, StatusRefused) else None
                 if refused:
-                    span.attributes[telemetry.HTTP_STATUS] = refused
+                    span.own[telemetry.HTTP_STATUS] = refused
                 span.fail(str(refused or telemetry.error_type(error)))
                 raise
-            span.attributes[telemetry.HTTP_STATUS] = reply.status
+            span.own[telemetry.HTTP_STATUS] = reply.status
             if reply.status >= 400:
                 span.fail(str(reply.status))
             return reply
 
-    def _of_call(self, call: Call) -> dict[str, telemetry.Attribute]:
-        # The query is left out of url.full: it may hold tokens, and no list of their names is complete.
-        path = call.target.partition("?")[0]
+    def _type(self, call: Call) -> SpanType:
+        url = urlsplit(self.upstream.url)
         attributes: dict[str, telemetry.Attribute] = {
+            telemetry.UPSTREAM_NAME: self.upstream.name,
+            telemetry.SERVER_ADDRESS: url.hostname or "",
+            telemetry.SERVER_PORT: url.port or _PORTS[url.scheme],
             telemetry.HTTP_METHOD: call.method,
-            telemetry.URL_FULL: f"{self.upstream.url}{path}",
             telemetry.URL_TEMPLATE: call.template,
         }
-        if call.attempt > 1:
-            attributes[telemetry.HTTP_RESEND_COUNT] = call.attempt - 1
-        return attributes
+        return SpanType(f"{call.method} {call.template}", "client", attributes)

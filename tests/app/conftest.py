@@ -20,7 +20,7 @@ import respx
 from gateway import Gateway
 from gateway.call import Call
 from gateway.plan import Upstream
-from gateway.telemetry import Trace
+from gateway.telemetry import SpanType, Trace
 from gateway.upstream import Send, make_client
 
 Serve: TypeAlias = Callable[..., Awaitable[httpx.AsyncClient]]
@@ -156,7 +156,9 @@ def make_call() -> Sending:
     def make(method: str = "GET", target: str = "/", **parts: Any) -> Call:
         trace = Trace(id=1, sampled=True, next_id=lambda: next(numbers))
         deadline = asyncio.get_running_loop().time() + 5
-        return Call("users", method, target, **{"deadline": deadline, "span": trace.span("call", "client", None), **parts})
+        return Call(
+            "users", method, target, **{"deadline": deadline, "span": trace.span(SpanType("call", "client"), None), **parts}
+        )
 
     return make
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gateway import telemetry
 from gateway.cli.waterfall import waterfall
-from gateway.telemetry import Span, Trace
+from gateway.telemetry import Span, SpanType, Trace
 
 MS = 1_000_000
 
@@ -25,9 +25,9 @@ def trace() -> Trace:
 
 def begin(trace: Trace, parent: Span | None, name: str, start: float, end: float, kind: Any, attributes: dict[str, Any]) -> Span:
     """A span, in milliseconds."""
-    span = trace.span(name, kind, parent.id if parent else None)
+    span = trace.span(SpanType(name, kind), parent.id if parent else None)
     span.start, span.end = int(start * MS), int(end * MS)
-    span.attributes |= attributes
+    span.own |= attributes
     return span
 
 
@@ -48,9 +48,9 @@ def attempt(
     address = {telemetry.SERVER_ADDRESS: "127.0.0.1", telemetry.SERVER_PORT: 9101}
     span = begin(trace, parent, "GET /users/{path.user_id}", start, end, "client", address)
     if status:
-        span.attributes[telemetry.HTTP_STATUS] = status
+        span.own[telemetry.HTTP_STATUS] = status
     if resend:
-        span.attributes[telemetry.HTTP_RESEND_COUNT] = resend
+        span.own[telemetry.HTTP_RESEND_COUNT] = resend
     if error or (status or 0) >= 400:
         span.fail(error or str(status))
     return span
@@ -72,7 +72,7 @@ def test_everything_that_can_become_of_a_step_is_seen_at_80_columns(trace: Trace
         trace, step(trace, "prices", 0, 750, outcome="fallback", reason="no reply"), 0, 750, error="gateway.errors.AttemptTimeout"
     )
     attempt(trace, step(trace, "stock", 0, 1000), 0, 1000)
-    begin(trace, trace.root, telemetry.SHAPE_SPAN, 999.9, 1000, "internal", {})
+    begin(trace, trace.root, telemetry.SHAPE.name, 999.9, 1000, "internal", {})
 
     printed = waterfall(trace, 80)
 

@@ -110,7 +110,7 @@ endpoints: [{ path: /, steps: { a: { get: a /, optional: "${ON}", accept: ["${ST
     )
 
     assert plan.steps[0].upstream.url == "http://a:80"
-    assert plan.steps[0].accept == {203}
+    assert plan.steps[0].expects.accept == {203}
     assert str(plan).splitlines()[1] == "  a  GET a /  optional · retry 3 · attempt 2s"
 
 

@@ -14,12 +14,13 @@ import pytest
 from gateway.compile import compile_plans
 from gateway.errors import ConfigError
 from gateway.execute import Ran, run
+from gateway.limit import LimitsState
 from gateway.load import load_text
 from gateway.plan import Plan
 from gateway.reference import Fields
 from gateway.stack import step_stack
 from gateway.store import MemoryStore
-from gateway.telemetry import Span, Trace
+from gateway.telemetry import Span, SpanType, Trace
 
 CONFIG = """
 version: 1
@@ -36,7 +37,7 @@ class Home:
 
     plan: Plan
     upstreams: dict[str, Any]
-    span: Span = field(default_factory=lambda: Trace(1, True, count(1).__next__).span("GET /home/{id}", "server", None))
+    span: Span = field(default_factory=lambda: Trace(1, True, count(1).__next__).span(SpanType("GET /home/{id}", "server"), None))
 
     def __getitem__(self, step: str) -> Any:
         return self.upstreams[step]
@@ -45,7 +46,7 @@ class Home:
         """Run the plan on a request whose deadline is that many seconds away."""
         values = {"path": {"id": "42"}, "query": {}, "headers": Fields(), "body": None, **request}
         store = MemoryStore(10_000)
-        callers = {step.name: step_stack(step, store).around(self[step.name]) for step in self.plan.steps}
+        callers = {step.name: step_stack(step, store, LimitsState()).around(self[step.name]) for step in self.plan.steps}
         return await run(self.plan, callers, values, asyncio.get_running_loop().time() + within, self.span)
 
     def starts(self) -> dict[str, float]:

@@ -11,6 +11,7 @@ import pytest
 from gateway.call import Call, Reply
 from gateway.compile import compile_plans
 from gateway.errors import ConfigError
+from gateway.limit import LimitsState
 from gateway.load import load_text
 from gateway.plan import Step
 from gateway.stack import Stack, step_stack, upstream_stack
@@ -35,7 +36,8 @@ class Stacked:
     @property
     def stacks(self) -> tuple[Stack, Stack]:
         """The step's own and the upstream's."""
-        return step_stack(self.step, self.store), upstream_stack(self.step.upstream)
+        limits = LimitsState()
+        return step_stack(self.step, self.store, limits), upstream_stack(self.step.upstream, limits)
 
     async def __call__(self, call: Call | None = None) -> Reply:
         """Send a call through both."""

@@ -15,7 +15,7 @@ from gateway.load import load_text
 from gateway.plan import Plan
 from gateway.reference import Fields
 from gateway.render import render_call
-from gateway.telemetry import Span, Trace
+from gateway.telemetry import Span, SpanType, Trace
 
 Compiled: TypeAlias = Callable[..., Plan]
 Rendered: TypeAlias = Callable[..., Call]
@@ -32,7 +32,7 @@ def compile_endpoint(endpoint: str, upstream: str = UPSTREAM) -> Plan:
 
 def new_span() -> Span:
     """The span of a step, in a trace of its own."""
-    return Trace(id=1, sampled=True, next_id=count(1).__next__).span("step user", "internal", None)
+    return Trace(id=1, sampled=True, next_id=count(1).__next__).span(SpanType("step user"), None)
 
 
 def render_step(plan: Plan, *, path: Any = None, query: Any = None, headers: Any = None, body: Any = None, **steps: Any) -> Call:

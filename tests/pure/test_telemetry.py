@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 
 from gateway import errors, telemetry
-from gateway.telemetry import Span, Trace, error_type
+from gateway.telemetry import Span, SpanType, Trace, error_type
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 @pytest.fixture
 def root() -> Span:
     """The first span of a trace, whose ids count up."""
-    return Trace(id=0xA, sampled=True, next_id=count(1).__next__).span("GET /v1", "server", None)
+    return Trace(id=0xA, sampled=True, next_id=count(1).__next__).span(SpanType("GET /v1", "server"), None)
 
 
 def test_a_child_stands_below_its_span(root: Span) -> None:
     """Spans are kept in the order they began, each with the id of the one above."""
-    with root.child("step user") as step, step.child("attempt", "client") as attempt:
+    with root.child(SpanType("step user")) as step, step.child(SpanType("attempt", "client")) as attempt:
         pass
-    with root.child("shape") as shape:
+    with root.child(SpanType("shape")) as shape:
         pass
 
     assert root.trace.spans == [root, step, attempt, shape]
@@ -47,7 +47,7 @@ def test_a_child_stands_below_its_span(root: Span) -> None:
 
 def test_a_child_ends_however_its_block_is_left(root: Span) -> None:
     """An exception goes on, and the span has ended; it is not marked unless somebody says so."""
-    with pytest.raises(RuntimeError), root.child("step user") as span:
+    with pytest.raises(RuntimeError), root.child(SpanType("step user")) as span:
         raise RuntimeError
 
     assert span.end is not None
@@ -58,7 +58,7 @@ def test_a_child_ends_however_its_block_is_left(root: Span) -> None:
 def test_a_span_tells_how_long_it_took(clock: Callable[..., None]) -> None:
     """Up to now while it runs, and the same for ever once it has ended."""
     clock(wall=1_000, monotonic=0)
-    root = Trace(id=1, sampled=True, next_id=count(1).__next__).span("GET /v1", "server", None)
+    root = Trace(id=1, sampled=True, next_id=count(1).__next__).span(SpanType("GET /v1", "server"), None)
 
     clock(monotonic=2_000_000_000)
     running = root.seconds
@@ -73,10 +73,10 @@ def test_a_span_tells_how_long_it_took(clock: Callable[..., None]) -> None:
 def test_a_clock_that_jumps_does_not_bend_a_span(clock: Callable[..., None], jump: int) -> None:
     """The wall clock is read once in a trace; from there on only the monotonic one counts."""
     clock(wall=10**18, monotonic=500)
-    root = Trace(id=1, sampled=True, next_id=count(1).__next__).span("GET /v1", "server", None)
+    root = Trace(id=1, sampled=True, next_id=count(1).__next__).span(SpanType("GET /v1", "server"), None)
 
     clock(wall=10**18 + jump, monotonic=1_500)
-    with root.child("step user") as span:
+    with root.child(SpanType("step user")) as span:
         clock(wall=10**18 + 2 * jump, monotonic=2_500)
 
     assert (root.start, span.start, span.end) == (10**18, 10**18 + 1_000, 10**18 + 2_000)
@@ -91,7 +91,7 @@ def test_a_clock_that_jumps_does_not_bend_a_span(clock: Callable[..., None], jum
 )
 def test_a_span_names_itself_as_w3c_wants_it(trace_id: int, span_id: int, sampled: bool, header: str) -> None:
     """Version, trace, parent and flags in lower-case hex, padded with zeros (W3C Trace Context, section 3.2)."""
-    span = Trace(id=trace_id, sampled=sampled, next_id=lambda: span_id).span("x", "internal", None)
+    span = Trace(id=trace_id, sampled=sampled, next_id=lambda: span_id).span(SpanType("x"), None)
 
     assert span.traceparent == header
     assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]", span.traceparent)
@@ -99,7 +99,7 @@ def test_a_span_names_itself_as_w3c_wants_it(trace_id: int, span_id: int, sample
 
 def test_a_span_that_fails_says_how(root: Span) -> None:
     """The failure stays where it is: it may be retried or absorbed above."""
-    with root.child("attempt") as span:
+    with root.child(SpanType("attempt")) as span:
         span.fail("503")
 
     assert (span.error, span.attributes[telemetry.ERROR_TYPE]) == (True, "503")

@@ -11,7 +11,7 @@ DEV := .venv/.dev-$(shell (pwd; cat pyproject.toml requirements/dev.txt) | cksum
 
 export PYTHON
 
-.PHONY: help demo serve test lint types check docs lock clean
+.PHONY: help demo serve test lint types check bench docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ check: $(DEV)  ## who may import whom
 	@echo "== contracts"
 	@$(BIN)/lint-imports --no-cache --no-logo
 
+bench: $(RUN)  ## what a request costs, beside the peers (ARGS="--quick --only fanin,fastify")
+	@exec $(BIN)/python -m bench $(ARGS)
+
 docs: $(DEV)  ## what is made from the spec: the tables in docs/reference/config.md, the editors' schema beside the configs
 	@$(BIN)/python docs/reference/generate.py
 	@$(BIN)/gateway schema > config/gateway.schema.json
@@ -50,7 +53,7 @@ lock:  ## requirements/*.txt from pyproject.toml (ARGS=--upgrade: the newest)
 	@sh requirements/lock.sh "$$(sh requirements/install.sh find)" $(ARGS)
 
 clean:  ## everything that make and the tests made
-	rm -rf .venv .lock-venv .coverage htmlcov .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .lock-venv .coverage htmlcov .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist bench/.cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN):

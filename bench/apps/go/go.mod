@@ -1,0 +1,3 @@
+module fanin-bench
+
+go 1.19

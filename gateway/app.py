@@ -115,7 +115,7 @@ class Gateway:
         async with make_client(self._transport, upstreams) as client:
             limits, store = LimitsState(), MemoryStore(self.spec.cache_size)
             hosts = {upstream.name: upstream_stack(upstream, limits).around(Send(upstream, client)) for upstream in upstreams}
-            endpoints = {(plan.method, plan.path): self._endpoint(plan, hosts, store, limits) for plan in self.plans}
+            endpoints = {(plan.method, plan.path): self._endpoint(plan, hosts, store) for plan in self.plans}
             self._running = RunningState(client, endpoints)
             try:
                 yield
@@ -123,9 +123,9 @@ class Gateway:
                 self._running = None
         await self._tracing.stop()
 
-    def _endpoint(self, plan: Plan, hosts: Mapping[str, Caller], store: MemoryStore, limits: LimitsState) -> Endpoint:
+    def _endpoint(self, plan: Plan, hosts: Mapping[str, Caller], store: MemoryStore) -> Endpoint:
         # What belongs to an upstream was built once; this is what belongs to each step.
-        callers = {step.name: step_stack(step, store, limits).around(hosts[step.upstream.name]) for step in plan.steps}
+        callers = {step.name: step_stack(step, store).around(hosts[step.upstream.name]) for step in plan.steps}
         return Endpoint(plan, callers, self._tracing, self.spec.answer.server_timing, self.revision)
 
     def _finder(self, plan: Plan) -> Callable[[], Endpoint]:

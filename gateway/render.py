@@ -31,7 +31,7 @@ Reference: TypeAlias = Expression | Template | Structure
 def render_call(step: Step, scope: Scope, deadline: float, span: Span) -> Call:
     """The call of a step. Raises `Unrendered` when a value is absent or does not fit where it stands."""
     target = _path(step, scope)
-    if query := "&".join(_query(step, scope)):
+    if (step.target.query or step.forward_query) and (query := "&".join(_query(step, scope))):
         target = f"{target}?{query}"
     if len(target) > LONGEST_TARGET:
         by_client = _by_client(step.target.path, *(structure for _, structure in step.target.query))

@@ -13,7 +13,7 @@ from functools import reduce
 from gateway.call import Caller, Layer
 from gateway.layers.cache import Cache, Store
 from gateway.layers.retry import Retry
-from gateway.layers.timeout import Deadline, Timeout
+from gateway.layers.timeout import Timeout
 from gateway.layers.trace import Trace
 from gateway.limit import LimitsState
 from gateway.plan import Step, Upstream
@@ -33,9 +33,9 @@ class Stack:
         return " → ".join(str(layer) for layer in self.layers)
 
 
-def step_stack(step: Step, store: Store, limits: LimitsState) -> Stack:
+def step_stack(step: Step, store: Store) -> Stack:
     """What stands between a step and its upstream. The step's own span is opened by `execute`: a skipped step has one too."""
-    return Stack(tuple(_of_step(step, store, limits)))
+    return Stack(tuple(_of_step(step, store)))
 
 
 def upstream_stack(upstream: Upstream, limits: LimitsState) -> Stack:
@@ -43,13 +43,11 @@ def upstream_stack(upstream: Upstream, limits: LimitsState) -> Stack:
     return Stack(tuple(_of_upstream(upstream, limits)))
 
 
-def _of_step(step: Step, store: Store, limits: LimitsState) -> Iterator[Layer]:
+def _of_step(step: Step, store: Store) -> Iterator[Layer]:
     policies = step.policies
-    # Above everything that costs: a hit has no deadline to miss and no attempt to make.
+    # Above everything that costs: a hit has no attempt to make.
     if policies.cache:
         yield Cache(policies.cache, store)
-    # Above retry: bounds the attempts and the waits between them. Below cache: a hit needs no timer.
-    yield Deadline(limits)
     # Above the upstream's stack: every attempt is traced and limited on its own, and counted by whatever will count there.
     if policies.retry and policies.retry.attempts > 1:
         yield Retry(policies.retry)
@@ -58,5 +56,6 @@ def _of_step(step: Step, store: Store, limits: LimitsState) -> Iterator[Layer]:
 def _of_upstream(upstream: Upstream, limits: LimitsState) -> Iterator[Layer]:
     # Above all that one attempt waits for, so that the span covers it. Below retry: a span per attempt.
     yield Trace(upstream)
-    # Innermost: bounds one send, body included. Below trace, which records it as this attempt's failure.
+    # Innermost: bounds one send, body included. Below trace, which records it as this attempt's failure. Who waits above it for
+    # something else (a back-off, a permit) waits no longer than the deadline by itself.
     yield Timeout(limits)

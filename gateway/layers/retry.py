@@ -1,7 +1,7 @@
 """Retry: send again what failed in passing.
 
-Below the deadline, which bounds attempts and the waits between them; above an upstream's own stack, so that every attempt is traced,
-counted and limited on its own. Raises what the last attempt raised.
+Above an upstream's own stack, so that every attempt is traced, counted and limited on its own. No wait is begun that would end after the
+deadline. Raises what the last attempt raised.
 
 tenacity runs the loop. It is asked only after a first failure (one of its loops costs more than the rest of the stack together: 9 to
 25 µs), and a new one each time, since one shared by concurrent calls mixes up their attempts (jd/tenacity #93).

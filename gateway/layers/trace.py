@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from gateway import telemetry
 from gateway.call import Call, Caller, Reply
-from gateway.errors import CallError, StatusRefused
+from gateway.errors import CallError, CallTimeout, StatusRefused
 from gateway.plan import Upstream
 from gateway.telemetry import SpanType
 
@@ -40,6 +40,9 @@ class Trace:
             # A cancellation is neither caught nor an error: whoever cancels has no use for the reply.
             try:
                 reply = await caller(call.with_span(span))
+            except CallTimeout:
+                # Cut off on purpose: nothing says that the upstream failed.
+                raise
             except CallError as error:
                 refused = error.reply.status if isinstance(error, StatusRefused) else None
                 if refused:

@@ -14,7 +14,7 @@ import pytest
 from gateway.compile import compile_plans
 from gateway.errors import ConfigError
 from gateway.execute import Ran, run
-from gateway.limit import LimitsState
+from gateway.layers.timeout import Timeout
 from gateway.load import load_text
 from gateway.plan import Plan
 from gateway.reference import Fields
@@ -46,7 +46,7 @@ class Home:
         """Run the plan on a request whose deadline is that many seconds away."""
         values = {"path": {"id": "42"}, "query": {}, "headers": Fields(), "body": None, **request}
         store = MemoryStore(10_000)
-        callers = {step.name: step_stack(step, store, LimitsState()).around(self[step.name]) for step in self.plan.steps}
+        callers = {step.name: step_stack(step, store).around(Timeout()(self[step.name])) for step in self.plan.steps}
         return await run(self.plan, callers, values, asyncio.get_running_loop().time() + within, self.span)
 
     def starts(self) -> dict[str, float]:

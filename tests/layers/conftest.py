@@ -37,7 +37,7 @@ class Stacked:
     def stacks(self) -> tuple[Stack, Stack]:
         """The step's own and the upstream's."""
         limits = LimitsState()
-        return step_stack(self.step, self.store, limits), upstream_stack(self.step.upstream, limits)
+        return step_stack(self.step, self.store), upstream_stack(self.step.upstream, limits)
 
     async def __call__(self, call: Call | None = None) -> Reply:
         """Send a call through both."""

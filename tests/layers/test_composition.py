@@ -17,28 +17,24 @@ pytestmark = pytest.mark.looptime
 @pytest.mark.parametrize(
     ("policies", "own", "printed"),
     [
-        pytest.param("", "", "Deadline()", id="nothing written"),
-        pytest.param("timeout: 500ms", "", "Deadline()", id="timeout"),
-        pytest.param(
-            "retry: {}", "", "Deadline() → Retry(policy=RetryPolicy(attempts=2, backoff=0.025, max_backoff=0.25))", id="retry"
-        ),
-        pytest.param("retry: {attempts: 1}", "", "Deadline()", id="one attempt is no retry"),
-        pytest.param("cache: {ttl: 30s}", "", "Cache(policy=CachePolicy(ttl=30.0)) → Deadline()", id="cache"),
+        pytest.param("", "", "", id="nothing written"),
+        pytest.param("timeout: 500ms", "", "", id="timeout"),
+        pytest.param("retry: {}", "", "Retry(policy=RetryPolicy(attempts=2, backoff=0.025, max_backoff=0.25))", id="retry"),
+        pytest.param("retry: {attempts: 1}", "", "", id="one attempt is no retry"),
+        pytest.param("cache: {ttl: 30s}", "", "Cache(policy=CachePolicy(ttl=30.0))", id="cache"),
         pytest.param(
             "cache: {ttl: 30s}, retry: {attempts: 3, backoff: 50ms}, timeout: 1s",
             "",
-            "Cache(policy=CachePolicy(ttl=30.0)) → Deadline()"
-            " → Retry(policy=RetryPolicy(attempts=3, backoff=0.05, max_backoff=0.25))",
+            "Cache(policy=CachePolicy(ttl=30.0)) → Retry(policy=RetryPolicy(attempts=3, backoff=0.05, max_backoff=0.25))",
             id="everything",
         ),
         pytest.param(
             "cache: {ttl: 30s}, retry: {attempts: 3}",
             "cache: {ttl: 1m}, retry: {max_backoff: 1s}",
-            "Cache(policy=CachePolicy(ttl=60.0)) → Deadline()"
-            " → Retry(policy=RetryPolicy(attempts=3, backoff=0.025, max_backoff=1.0))",
+            "Cache(policy=CachePolicy(ttl=60.0)) → Retry(policy=RetryPolicy(attempts=3, backoff=0.025, max_backoff=1.0))",
             id="overridden by the step",
         ),
-        pytest.param("cache: {ttl: 30s}, retry: {}", "cache: false, retry: false", "Deadline()", id="turned off by the step"),
+        pytest.param("cache: {ttl: 30s}, retry: {}", "cache: false, retry: false", "", id="turned off by the step"),
     ],
 )
 def test_the_stacks_print_themselves(stacked: Any, policies: str, own: str, printed: str) -> None:

@@ -7,18 +7,10 @@ from typing import Any
 
 import pytest
 
-from gateway.call import Caller
 from gateway.errors import AttemptTimeout, CallTimeout, Disconnected
-from gateway.layers.timeout import Deadline, Timeout
+from gateway.layers.timeout import Timeout
 
 pytestmark = pytest.mark.looptime
-
-LIMITS = pytest.mark.parametrize("layer", [Deadline(), Timeout()], ids=str)
-
-
-def both(upstream: Any) -> Caller:
-    """The two limits as they stand in the stacks."""
-    return Deadline()(Timeout()(upstream))
 
 
 async def test_the_deadline_ends_a_call_that_hangs(upstream: Any, make_call: Any, looptime: Any) -> None:
@@ -26,7 +18,7 @@ async def test_the_deadline_ends_a_call_that_hangs(upstream: Any, make_call: Any
     upstream.replies(upstream.hang)
 
     with pytest.raises(CallTimeout):
-        await Deadline()(upstream)(make_call(deadline=0.5))
+        await Timeout()(upstream)(make_call(deadline=0.5))
 
     assert looptime == pytest.approx(0.5)
     assert (upstream.cancelled, upstream.in_flight) == (1, 0)
@@ -44,12 +36,11 @@ async def test_an_attempt_ends_at_its_own_limit(upstream: Any, make_call: Any, l
     assert (upstream.cancelled, upstream.in_flight) == (1, 0)
 
 
-@LIMITS
-async def test_a_reply_in_time_passes(upstream: Any, make_call: Any, looptime: Any, layer: Any) -> None:
+async def test_a_reply_in_time_passes(upstream: Any, make_call: Any, looptime: Any) -> None:
     """What comes a moment before the limit is a reply, and no timer is left to harm the caller afterwards."""
     upstream.replies(upstream.after(0.499, 200))
 
-    reply = await layer(upstream)(make_call(timeout=0.5, deadline=0.5))
+    reply = await Timeout()(upstream)(make_call(timeout=0.5, deadline=0.5))
     await asyncio.sleep(5)
 
     assert reply.status == 200
@@ -60,7 +51,7 @@ async def test_nothing_is_sent_after_the_deadline(upstream: Any, make_call: Any,
     await asyncio.sleep(1)
 
     with pytest.raises(CallTimeout):
-        await Deadline()(upstream)(make_call(deadline=1.0))
+        await Timeout()(upstream)(make_call(deadline=1.0))
 
     assert (upstream.attempts, looptime) == (0, 1)
 
@@ -101,31 +92,32 @@ async def test_the_limit_that_comes_first_gives_its_name(
     upstream.replies(upstream.hang)
 
     with pytest.raises(error):
-        await both(upstream)(make_call(timeout=limit, deadline=deadline))
+        await Timeout()(upstream)(make_call(timeout=limit, deadline=deadline))
 
     assert looptime == pytest.approx(end)
 
 
-@LIMITS
 @pytest.mark.parametrize(
     "failure", [TimeoutError("somebody else's"), Disconnected("broke")], ids=lambda error: type(error).__name__
 )
-async def test_a_failure_below_keeps_its_name(upstream: Any, make_call: Any, layer: Any, failure: Exception) -> None:
+async def test_a_failure_below_keeps_its_name(upstream: Any, make_call: Any, failure: Exception) -> None:
     """What is raised before the limit is not ours to rename, a `TimeoutError` of somebody else least of all."""
     upstream.replies(failure)
 
     with pytest.raises(type(failure)) as raised:
-        await layer(upstream)(make_call(timeout=0.5))
+        await Timeout()(upstream)(make_call(timeout=0.5))
 
     assert raised.value is failure
 
 
-@LIMITS
 @pytest.mark.parametrize("moment", [0.1, 0.5], ids=["before the limit", "at the limit"])
-async def test_cancelling_is_not_a_timeout(upstream: Any, make_call: Any, layer: Any, moment: float) -> None:
+@pytest.mark.parametrize(("limit", "deadline"), [(0.5, 1.0), (None, 0.5)], ids=["attempt", "deadline"])
+async def test_cancelling_is_not_a_timeout(
+    upstream: Any, make_call: Any, moment: float, limit: float | None, deadline: float
+) -> None:
     """A caller that is cancelled is cancelled, even at the very moment that its time is up."""
     upstream.replies(upstream.hang)
-    task = asyncio.create_task(layer(upstream)(make_call(timeout=0.5, deadline=0.5 if layer == Deadline() else 1.0)))
+    task = asyncio.create_task(Timeout()(upstream)(make_call(timeout=limit, deadline=deadline)))
 
     asyncio.get_running_loop().call_at(moment, task.cancel)
     with pytest.raises(asyncio.CancelledError):
@@ -143,7 +135,7 @@ async def test_what_is_ended_has_ended(
     upstream.lingers = 0.05
 
     with pytest.raises(error):
-        await both(upstream)(make_call(timeout=limit, deadline=1.0))
+        await Timeout()(upstream)(make_call(timeout=limit, deadline=1.0))
 
     assert upstream.in_flight == 0
     assert looptime == pytest.approx((limit or 1.0) + 0.05)

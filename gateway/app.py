@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from http.client import responses
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,9 @@ from gateway.errors import StartError
 from gateway.export import Tracing
 from gateway.guard import Guard
 from gateway.inbound.endpoint import TRACEPARENT, Endpoint
+from gateway.inbound.operation import document_paths
 from gateway.inbound.response import problem_response
-from gateway.inbound.route import EndpointRoute, operation_id
+from gateway.inbound.route import Endpoints, Shortcut
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
 from gateway.plan import Plan
@@ -34,6 +35,9 @@ from gateway.store import MemoryStore
 from gateway.upstream import Send, make_client
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope
+    from starlette.types import Send as Answer
+
     from gateway.call import Caller
     from gateway.load import Loaded
     from gateway.spec import GatewaySpec
@@ -45,8 +49,6 @@ class RunningState:
     """What exists only while the gateway runs."""
 
     client: httpx.AsyncClient
-    endpoints: dict[tuple[str, str], Endpoint] = field(default_factory=dict)
-    """By method and path."""
 
 
 class Gateway:
@@ -75,6 +77,7 @@ class Gateway:
         self._transport = transport
         self._tracing = tracing or Tracing(sinks=sinks)
         self._running: RunningState | None = None
+        self._endpoints = Endpoints()
         self.app: FastAPI = self._make_app()
 
     @classmethod
@@ -99,13 +102,15 @@ class Gateway:
             telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
             exception_handlers={HTTPException: _http_problem, Exception: _bug_problem},
         )
+        # The one added last stands first.
+        app.add_middleware(Shortcut, self._endpoints, app.router.routes)
         app.add_middleware(Guard)
         app.add_api_route("/livez", self._live, include_in_schema=False)
         app.add_api_route("/readyz", self._ready, include_in_schema=False)
-        names: set[str] = set()
-        for plan in sorted(self.plans, key=attrgetter("specificity")):
-            names.add(name := operation_id(plan, names))
-            app.router.routes.append(EndpointRoute(plan, self._finder(plan), name))
+        self._lead_to(lambda _: _not_started)
+        app.router.routes.append(self._endpoints)
+        document = app.openapi
+        app.openapi = lambda: self._documented(document())  # type: ignore[method-assign]  # FastAPI's own way to extend it
         return app
 
     @asynccontextmanager
@@ -115,12 +120,13 @@ class Gateway:
         async with make_client(self._transport, upstreams) as client:
             limits, store = LimitsState(), MemoryStore(self.spec.cache_size)
             hosts = {upstream.name: upstream_stack(upstream, limits).around(Send(upstream, client)) for upstream in upstreams}
-            endpoints = {(plan.method, plan.path): self._endpoint(plan, hosts, store) for plan in self.plans}
-            self._running = RunningState(client, endpoints)
+            self._running = RunningState(client)
+            self._lead_to(lambda plan: self._endpoint(plan, hosts, store))
             try:
                 yield
             finally:
                 self._running = None
+                self._lead_to(lambda _: _not_started)
         await self._tracing.stop()
 
     def _endpoint(self, plan: Plan, hosts: Mapping[str, Caller], store: MemoryStore) -> Endpoint:
@@ -128,13 +134,17 @@ class Gateway:
         callers = {step.name: step_stack(step, store).around(hosts[step.upstream.name]) for step in plan.steps}
         return Endpoint(plan, callers, self._tracing, self.spec.answer.server_timing, self.revision)
 
-    def _finder(self, plan: Plan) -> Callable[[], Endpoint]:
-        def find() -> Endpoint:
-            if self._running is None:
-                raise StartError("the app's lifespan has not started; serve it, or enter `app.router.lifespan_context(app)`")
-            return self._running.endpoints[plan.method, plan.path]
+    def _lead_to(self, endpoint: Callable[[Plan], ASGIApp]) -> None:
+        self._endpoints.lead_to((plan.method, plan.path, endpoint(plan)) for plan in self.plans)
 
-        return find
+    def _documented(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The OpenAPI document of the user's own routes, and with it every endpoint."""
+        own, paths = document["paths"], self._paths
+        return {**document, "paths": {path: {**own.get(path, {}), **paths.get(path, {})} for path in {**paths, **own}}}
+
+    @cached_property
+    def _paths(self) -> dict[str, dict[str, Any]]:
+        return document_paths(self.plans)
 
     async def _live(self) -> Response:
         """The process answers."""
@@ -145,6 +155,10 @@ class Gateway:
         if self._running is None:
             return problem_response(of_status(503, "Service Unavailable", "starting or stopping"))
         return JSONResponse({"status": "ready"})
+
+
+async def _not_started(_scope: Scope, _receive: Receive, _send: Answer) -> None:
+    raise StartError("the app's lifespan has not started; serve it, or enter `app.router.lifespan_context(app)`")
 
 
 async def _http_problem(_request: Request, error: Exception) -> Response:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from gateway.cli.mermaid import mermaid
 from gateway.compile import compile_plans
 from gateway.errors import ConfigError, StartError
 from gateway.finding import Finding
+from gateway.inbound.paths import Paths
 from gateway.load import load_file
 from gateway.plan import Plan, Step
 
@@ -83,17 +82,11 @@ def _chosen(plans: tuple[Plan, ...], endpoint: str | None) -> tuple[Plan, ...]:
     asked = [plan for plan in plans if plan.method == (method.strip().upper() or plan.method)]
     chosen = [plan for plan in asked if plan.path == path]
     if not chosen:
-        # The most specific answers: `/home/me` before `/home/{id}`.
-        answering = sorted((plan for plan in asked if _matches(plan, path)), key=attrgetter("specificity"), reverse=True)
-        chosen = list({plan.method: plan for plan in answering}.values())
+        paths = Paths((plan.method, plan.path, plan) for plan in asked)
+        chosen = [found[0] for method in paths.methods(path) if (found := paths.find(method, path))]
     if not chosen:
         raise StartError(f"no endpoint answers {endpoint}; {_hint(asked or plans, path)}")
     return tuple(chosen)
-
-
-def _matches(plan: Plan, path: str) -> bool:
-    pattern = "/".join("[^/]+" if segment.startswith("{") else re.escape(segment) for segment in plan.path.split("/"))
-    return re.fullmatch(pattern, path) is not None
 
 
 def _hint(plans: Sequence[Plan], path: str) -> str:

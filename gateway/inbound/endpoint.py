@@ -47,6 +47,11 @@ class Endpoint:
         }
         object.__setattr__(self, "_span", SpanType(f"{self.plan.method} {self.plan.path}", "server", attributes))
 
+    @property
+    def path(self) -> str:
+        """The path as written: where middleware that asks the scope for its `route` looks for a name."""
+        return self.plan.path
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI). A client that leaves ends whatever is in flight for it."""
         trace = self.tracing.begin(self._span, _carrier(scope), self._attributes(scope))

@@ -1,124 +1,90 @@
-"""Endpoints as FastAPI routes: FastAPI matches the path and documents it, the endpoint itself answers."""
+"""Endpoints as a part of the FastAPI app: one route for all of them, and a shortcut past everything that stands before it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Iterable, Sequence
 from http import HTTPStatus
-from itertools import chain, count
-from typing import Any
+from itertools import takewhile
 
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.inputs import Input
-from gateway.plan import Plan
-
-_PROBLEM = {
-    "type": "object",
-    "description": "A problem (RFC 9457).",
-    "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-    },
-    "required": ["type", "title", "status"],
-}
-_OF_AN_ARRAY = {"minLength": "minItems", "maxLength": "maxItems"}
-_COMPLETE = {"description": "Whether every step was good or skipped.", "schema": {"type": "boolean"}}
-_FAILURES = {
-    "4XX": "The request cannot be answered as it is, or a required upstream says so",
-    "502": "A required upstream failed",
-    "504": "A required upstream took too long",
-}
+from gateway.inbound.paths import Paths
 
 
-class EndpointRoute(APIRoute):
-    """A route that hands the request to its endpoint as it is.
+class Endpoints(BaseRoute):
+    """The route of every endpoint.
 
-    FastAPI's own handling builds a request, solves dependencies and serialises a model: 75 to 100 µs for what the plan has decided
-    already. Matching and `/openapi.json` remain FastAPI's.
+    A route for each costs a regular expression for each, with every request that is somebody else's: 1 ms for a thousand.
     """
 
-    def __init__(self, plan: Plan, find: Callable[[], ASGIApp], operation_id: str) -> None:
-        super().__init__(
-            plan.path,
-            _documented,
-            methods=[plan.method],
-            summary=plan.summary or f"{plan.method} {plan.path}",
-            operation_id=operation_id,
-            openapi_extra=_operation(plan),
-            responses=_responses(plan),
-        )
-        self.plan = plan
-        self._find = find
-        """The endpoint, once the gateway has started."""
+    path = "/{path:path}"
+    """What tools that list an app's routes read; which endpoint it was stands in the scope, under `route`."""
+
+    def __init__(self) -> None:
+        self._paths: Paths[ASGIApp] = Paths(())
+
+    def lead_to(self, entries: Iterable[tuple[str, str, ASGIApp]]) -> None:
+        """Lead these methods and paths to these endpoints from now on, and no others."""
+        self._paths = Paths(entries)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether there is an endpoint for the request; partial, if only for other methods. As FastAPI asks its routes."""
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        path = _local_path(scope)
+        if found := self._paths.find(scope["method"], path):
+            endpoint, parameters = found
+            if outer := scope.get("path_params"):
+                parameters = {**outer, **parameters}
+            return Match.FULL, {"endpoint": endpoint, "route": endpoint, "path_params": parameters}
+        if self._paths.methods(path):
+            return Match.PARTIAL, {"endpoint": self._refuse}
+        return Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request, if its method is the endpoint's."""
-        if scope["method"] != self.plan.method:
-            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(_allowed(scope))})
-        await self._find()(scope, receive, send)
+        """Have the request answered, or refused for its method."""
+        await scope["endpoint"](scope, receive, send)
+
+    async def _refuse(self, scope: Scope, _receive: Receive, _send: Send) -> None:
+        """Refuse the method, and name all that something takes at this path; HEAD goes wherever GET does."""
+        routes = (one for one in scope["router"].routes if isinstance(one, Route) and one.matches(scope)[0] is not Match.NONE)
+        methods = set(self._paths.methods(_local_path(scope))).union(*(route.methods or () for route in routes))
+        allowed = sorted(methods | ({"HEAD"} if "GET" in methods else set()))
+        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(allowed)})
 
 
-def operation_id(plan: Plan, taken: Container[str]) -> str:
-    """`get_v1_home_user_id`; numbered where another path, such as `/v1/home/user_id`, has taken that."""
-    plain = re.sub(r"\W+", "_", f"{plan.method.lower()}{plan.path}").strip("_")
-    return next(name for name in chain([plain], (f"{plain}_{number}" for number in count(2))) if name not in taken)
+class Shortcut:
+    """ASGI in, ASGI out: takes a request to its endpoint at once.
+
+    FastAPI's handling of exceptions, its exit stack and its router would take it there too, for 10 µs. What another route might want
+    first goes the long way.
+    """
+
+    def __init__(self, app: ASGIApp, endpoints: Endpoints, routes: Sequence[BaseRoute]) -> None:
+        self.app = app
+        self._endpoints = endpoints
+        self._others = {_first_segment(route) for route in takewhile(lambda route: route is not endpoints, routes)}
+        """First segments of what routes before the endpoints answer; None among them may be any."""
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answer, or pass the request on."""
+        match, found = self._endpoints.matches(scope)
+        if match is not Match.FULL or None in self._others or _local_path(scope).split("/", 2)[1] in self._others:
+            return self.app(scope, receive, send)
+        scope.update(found)
+        return self._endpoints.handle(scope, receive, send)
 
 
-def _documented() -> Any:
-    """Stands in FastAPI's documentation for what `EndpointRoute.handle` does; the description comes from the plan."""
+def _first_segment(route: BaseRoute) -> str | None:
+    """The first segment of a route's path; None where it is not plain text."""
+    segment: str = getattr(route, "path", "").removeprefix("/").partition("/")[0]
+    return None if not segment or "{" in segment else segment
 
 
-def _allowed(scope: Scope) -> list[str]:
-    """Every method that something takes at this path; HEAD goes wherever GET does."""
-    routes = (route for route in scope["router"].routes if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE)
-    methods = {method for route in routes for method in route.methods or ()}
-    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
-
-
-def _operation(plan: Plan) -> dict[str, Any]:
-    """What only the plan knows of an operation: its inputs, and what may be missing. How it is called inside is nobody's business."""
-    operation: dict[str, Any] = {"parameters": [_parameter(one) for one in plan.inputs]}
-    if spared := [step.name for step in plan.steps if step.optional]:
-        operation["description"] = (
-            f"An answer may come without: {', '.join(spared)}. `Gateway-Complete` says whether it has everything."
-        )
-    if plan.reads_body:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": {}}}}
-    return operation
-
-
-def _parameter(one: Input) -> dict[str, Any]:
-    schema = dict(one.schema)
-    if schema["type"] == "array":
-        # The config has one word for both; JSON Schema counts characters and values by different ones.
-        schema = {_OF_AN_ARRAY.get(word, word): value for word, value in schema.items()}
-    parameter: dict[str, Any] = {"name": one.name, "in": one.where, "required": one.required, "schema": schema}
-    if one.description:
-        parameter["description"] = one.description
-    return parameter
-
-
-def _answer(plan: Plan) -> dict[str, Any]:
-    """The answer's schema as far as the plan decides it: its members, which are always there. What they hold the upstreams decide."""
-    data = plan.shape.response.data if plan.shape.response else dict.fromkeys(plan.shape.steps)
-    if not isinstance(data, dict):
-        return {}
-    members: dict[str, Any] = {name: {} for name in data}
-    if plan.shape.errors:
-        members[plan.shape.errors] = {"type": "array", "items": _PROBLEM, "description": "What is missing, and why."}
-    return {"type": "object", "properties": members, "required": list(data)}
-
-
-def _responses(plan: Plan) -> dict[int | str, dict[str, Any]]:
-    problems = {"application/problem+json": {"schema": _PROBLEM}}
-    failures: dict[int | str, dict[str, Any]] = {
-        status: {"description": text, "content": problems} for status, text in _FAILURES.items()
-    }
-    answer = {"application/json": {"schema": _answer(plan)}}
-    return {200: {"description": "The answer", "headers": {"Gateway-Complete": _COMPLETE}, "content": answer}, **failures}
+def _local_path(scope: Scope) -> str:
+    """The path below where the app is mounted."""
+    path: str = scope["path"]
+    root = scope.get("root_path", "")
+    return path[len(root) :] if root and f"{path}/".startswith(f"{root}/") else path

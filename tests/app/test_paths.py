@@ -8,8 +8,10 @@ from typing import Any
 import httpx
 import pytest
 import respx
-from fastapi import HTTPException
+from fastapi import FastAPI, HTTPException, Request
 from jsonschema import Draft202012Validator
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from gateway import Gateway
 
@@ -191,6 +193,69 @@ async def test_a_route_of_the_user_s_own_is_served_beside_the_endpoints(upstream
         (499, "Error", None),
     ]
     assert "/mine/{number}" in documented["paths"]
+
+
+async def test_the_gateway_s_own_pages_come_before_any_endpoint(serve: Any) -> None:
+    """An endpoint for every path of one or two segments takes what is left, and other methods."""
+    client = await serve(
+        ONE + "  - { path: '/{a}', steps: { one: { get: users /1 } } }\n"
+        "  - { path: '/{a}/{b}', steps: { two: { get: users /2 } } }\n"
+        "  - { path: '/{a}', method: POST, steps: { one: { get: users /3 } } }\n"
+    )
+
+    own = [await client.get(path) for path in ("/livez", "/readyz", "/openapi.json", "/docs", "/static-offline-docs/favicon.png")]
+    others = [await client.get("/live"), await client.get("/livez/x"), await client.post("/livez")]
+
+    assert [answer.status_code for answer in own] == [200] * 5
+    assert not any("gateway-complete" in answer.headers for answer in own)
+    assert [answer.json() for answer in others] == [{"one": "/1"}, {"two": "/2"}, {"one": "/3"}]
+
+
+@pytest.mark.parametrize(
+    ("mine", "is_mine"), [("/users/me", True), ("/users/{name}", True), ("/{any}/me", True), ("/else", False)]
+)
+async def test_a_route_that_a_user_puts_first_comes_first(upstreams: respx.Router, mine: str, is_mine: bool) -> None:
+    """The order of the app's routes is the user's to change."""
+    gateway = Gateway.from_text(CONFIG, transport=httpx.MockTransport(upstreams.async_handler))
+    gateway.app.router.routes.insert(0, Route(mine, lambda _: JSONResponse("mine")))
+
+    async with gateway.app.router.lifespan_context(gateway.app):
+        answer = await _client(gateway).get("/users/me")
+
+    assert answer.json() == ("mine" if is_mine else {"user": "/me"})
+
+
+async def test_a_gateway_may_be_mounted_in_another_app(upstreams: respx.Router) -> None:
+    """Its paths then begin where it is mounted, and what that path has of parameters is there too."""
+    gateway = Gateway.from_text(
+        ONE + "  - { path: '/{id}', steps: { one: { get: 'users /{path.id}' } }, response: { path: path, one: one } }\n",
+        transport=httpx.MockTransport(upstreams.async_handler),
+    )
+    outer = FastAPI()
+    outer.mount("/api/{tenant}", gateway.app)
+
+    async with gateway.app.router.lifespan_context(gateway.app):
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(outer), base_url="http://gateway.test")
+        answers = [(await client.get(path)) for path in ("/api/acme/7", "/api/acme/livez", "/7", "/api/acme/7/x")]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 404, 404]
+    assert answers[0].json() == {"path": {"tenant": "acme", "id": "7"}, "one": "/7"}
+
+
+async def test_a_user_s_middleware_stands_around_the_endpoints(upstreams: respx.Router) -> None:
+    """It may change the answer, and finds in the scope which endpoint it was."""
+    gateway = Gateway.from_text(CONFIG, transport=httpx.MockTransport(upstreams.async_handler))
+
+    @gateway.app.middleware("http")
+    async def mark(request: Request, go_on: Any) -> Any:
+        answer = await go_on(request)
+        answer.headers["x-seen"] = f"{request.scope['route'].path} {request.path_params}"
+        return answer
+
+    async with gateway.app.router.lifespan_context(gateway.app):
+        answer = await _client(gateway).get("/users/7", headers={"x-tenant": "a"})
+
+    assert (answer.status_code, answer.headers["x-seen"]) == (200, "/users/{id} {'id': '7'}")
 
 
 async def test_openapi_describes_every_endpoint(serve: Any) -> None:

@@ -69,7 +69,7 @@ class _RunState:
             await self.tasks[need]
         with self.span.child(step.span) as span:
             self.spans[step.name] = span
-            outcome = self._blocked(step) or await self._outcome(step, span)
+            outcome = (self._blocked(step) if step.needs else None) or await self._outcome(step, span)
             self._conclude(step, span, outcome)
         if isinstance(outcome, Failed) and not step.optional:
             raise _Broken(step.name)
@@ -137,7 +137,8 @@ async def run(plan: Plan, callers: Mapping[str, Caller], request: Mapping[str, A
     """
     state = _RunState(plan, callers, deadline, span, {**request, "steps": {}})
     broken = None
-    state.tasks = {step.name: asyncio.create_task(state.step(step)) for step in plan.steps}
+    loop = asyncio.get_running_loop()
+    state.tasks = {step.name: loop.create_task(state.step(step)) for step in plan.steps}
     try:
         await asyncio.gather(*state.tasks.values())
     except _Broken as error:

@@ -36,17 +36,19 @@ def render_call(step: Step, scope: Scope, deadline: float, span: Span) -> Call:
     if len(target) > LONGEST_TARGET:
         by_client = _by_client(step.target.path, *(structure for _, structure in step.target.query))
         raise Unrendered(f"the target would be longer than {LONGEST_TARGET} bytes", by_client=by_client)
+    headers = _headers(step, scope) if step.forward_headers or step.headers else step.base_headers
+    body = _body(step.body, scope) if step.body else b""
     return Call(
-        upstream=step.upstream.name,
-        method=step.method,
-        target=target,
-        deadline=deadline,
-        span=span,
-        template=step.target.path.text,
-        headers=_headers(step, scope) if step.forward_headers or step.headers else step.base_headers,
-        body=_body(step.body, scope) if step.body else b"",
-        expects=step.expects,
-        timeout=step.policies.timeout,
+        step.upstream.name,
+        step.method,
+        target,
+        deadline,
+        span,
+        step.target.path.text,
+        headers,
+        body,
+        step.expects,
+        step.policies.timeout,
     )
 
 

@@ -118,7 +118,7 @@ class Span:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.end = self.trace.now()
+        self.end = self.trace.epoch + time.monotonic_ns()
 
 
 @dataclass(slots=True, eq=False)
@@ -142,7 +142,7 @@ class Trace:
 
     def span(self, of: SpanType, parent: int | None) -> Span:
         """Begin a span; whoever begins it ends it."""
-        span = Span(self, of, self.next_id(), parent, self.now())
+        span = Span(self, of, self.next_id(), parent, self.epoch + time.monotonic_ns())
         self.spans.append(span)
         return span
 

@@ -8,7 +8,6 @@ There is no second limit around all attempts: a layer above that waits for somet
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
@@ -30,7 +29,7 @@ class Timeout:
         return partial(self._attempt, caller)
 
     async def _attempt(self, caller: Caller, call: Call) -> Reply:
-        now = asyncio.get_running_loop().time()
+        now = self.limits.now()
         if now >= call.deadline:
             # A limit lets what it bounds run up to its first wait, and that is long enough to send something.
             raise CallTimeout("the deadline has passed")

@@ -37,6 +37,9 @@ class Expectation:
     handled: frozenset[int] = frozenset()
     """Further statuses that are no failure because `on_status` says what they mean; their body is not read."""
 
+    spliced: bool = False
+    """Nobody looks into the value: the body is checked, not decoded, and goes into the answer as it came."""
+
     def takes(self, status: int) -> bool:
         """The body of a reply with this status is the step's value."""
         return status in self.accept if self.accept is not None else 200 <= status < 300
@@ -112,7 +115,7 @@ class Reply:
     headers: Headers = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
     value: Any = field(default=None, repr=False)
-    """The decoded body; None where there is none."""
+    """The decoded body, or its checked text where the step's reply is spliced; None where there is none."""
 
     cache: str | None = None
     """How the cache took part (`hit`, `miss`); None when there is no cache."""

@@ -159,7 +159,10 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return ",".join(as_text(element) for element in value)
+        try:
+            return ",".join(map(as_text, value))
+        except RecursionError as error:
+            raise Unresolved("a list nested this deeply has no form as text") from error
     if value is None or isinstance(value, dict):
         raise Unresolved("an object or null has no form as text")
     try:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_json
-
+from gateway.decode import JsonText, Undecodable, decode_json
+from gateway.encode import Unencodable, encode_json
 from gateway.finding import show
 from gateway.reference import Expression, Scope, Structure, Trail, Unresolved, walk
 
@@ -59,10 +59,11 @@ class Answer:
 
     def encode(self) -> bytes:
         """JSON as UTF-8. Raises `Unresolved` when a value has no form in JSON, such as half a surrogate pair."""
-        value = self.value
-        if self.errors and self.member and isinstance(value, dict):
-            value = {**value, self.member: self.errors}
         try:
-            return to_json(value, inf_nan_mode="null")
-        except (PydanticSerializationError, RecursionError, ValueError) as error:
+            return encode_json(self._listing() if self.errors and self.member else self.value)
+        except (Unencodable, Undecodable) as error:
             raise Unresolved("the answer has a value that JSON has no form for") from error
+
+    def _listing(self) -> Any:
+        value = decode_json(bytes(self.value)) if isinstance(self.value, JsonText) else self.value
+        return {**value, self.member: self.errors} if isinstance(value, dict) else value

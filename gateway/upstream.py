@@ -11,7 +11,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx
 
 from gateway.call import Call, Headers, Reply
-from gateway.decode import Undecodable, decode_json
+from gateway.decode import Undecodable, check_json, decode_json
 from gateway.errors import AttemptTimeout, BadReply, CallError, Disconnected, StatusRefused, TooLarge, Unreachable, Unrendered
 from gateway.plan import Upstream
 from gateway.transport import Transport
@@ -106,7 +106,7 @@ def judge(call: Call, reply: Reply) -> Reply:
     if not reply.body and (reply.status in _NO_BODY or call.method != "GET"):
         return reply
     try:
-        return replace(reply, value=decode_json(reply.body))
+        return replace(reply, value=check_json(reply.body) if call.expects.spliced else decode_json(reply.body))
     except Undecodable as error:
         raise BadReply(f"status {reply.status}, and the body is {error}") from error
 

@@ -64,7 +64,7 @@ def show_response(console: Console, response: httpx.Response) -> None:
     try:
         text = Text(lay_out(response.json(), console.width))
         JSONHighlighter().highlight(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         text = Text(response.text)
     console.print(text, soft_wrap=True)
     console.print()

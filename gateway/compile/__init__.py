@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 
 from gateway.compile.report import RESERVED, Names, Reading, Report
+from gateway.compile.splicing import spliced
 from gateway.compile.steps import Surroundings, compile_step
 from gateway.compile.upstreams import compile_upstream
 from gateway.errors import ConfigError
@@ -64,7 +65,7 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, errors: str | Non
         method=spec.method,
         path=spec.path,
         timeout=spec.timeout,
-        steps=tuple(steps),
+        steps=spliced(steps, shape.response),
         shape=shape,
         inputs=tuple(_inputs(spec, path, among)),
         summary=spec.summary,

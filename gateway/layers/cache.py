@@ -16,8 +16,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from gateway import telemetry
-from gateway.call import Call, Caller, Reply
-from gateway.decode import decode_json
+from gateway.call import Call, Caller, Expectation, Reply
+from gateway.decode import JsonText, decode_json
 from gateway.policy import CachePolicy
 
 FORMAT = 1
@@ -51,9 +51,8 @@ class Cache:
     async def _call(self, caller: Caller, call: Call) -> Reply:
         # Steps that keep replies for different times do not share them: neither gets one that is older than it allows.
         key = f"{self.policy.ttl:g}-{key_of(call)}"
-        reply = await self._kept(key)
-        # Another step may make the same call and take other statuses for good.
-        if reply and call.expects.takes(reply.status):
+        reply = await self._kept(key, call.expects)
+        if reply:
             call.span.own[telemetry.CACHE_STATUS] = "hit"
             return reply
         call.span.own[telemetry.CACHE_STATUS] = "miss"
@@ -65,11 +64,11 @@ class Cache:
 
     # A store in trouble costs its hits and nothing else: whatever it raises, the call goes on without it.
 
-    async def _kept(self, key: str) -> Reply | None:
+    async def _kept(self, key: str, expects: Expectation) -> Reply | None:
         stored = None
         with suppress(Exception):
             stored = await self.store.get(key)
-        return _unpack(key, stored)
+        return _unpack(key, stored, expects)
 
     async def _keep(self, key: str, reply: Reply) -> None:
         packed = _pack(key, reply)
@@ -101,16 +100,23 @@ def _pack(key: str, reply: Reply) -> bytes:
     return json.dumps([FORMAT, key, len(reply.body), reply.status, reply.headers]).encode() + b"\n" + reply.body
 
 
-def _unpack(key: str, stored: bytes | None) -> Reply | None:
+def _unpack(key: str, stored: bytes | None, expects: Expectation) -> Reply | None:
     """What was packed under this key, None for anything else."""
     if stored is None:
         return None
     try:
         line, _, body = stored.partition(b"\n")
         version, owner, size, status, headers = decode_json(line)
-        if (version, owner, size) != (FORMAT, key, len(body)):
+        # Another step may make the same call and take other statuses for good.
+        if (version, owner, size) != (FORMAT, key, len(body)) or not expects.takes(status):
             return None
-        value = decode_json(body) if body else None
-        return Reply(status, tuple((name, text) for name, text in headers), body, value, cache="hit")
+        return Reply(status, tuple((name, text) for name, text in headers), body, _value(body, expects), cache="hit")
     except (TypeError, ValueError):
         return None
+
+
+def _value(body: bytes, expects: Expectation) -> Any:
+    """What was checked on its way in is the text that it was, for as long as it is whole."""
+    if not body:
+        return None
+    return JsonText(body) if expects.spliced else decode_json(body)

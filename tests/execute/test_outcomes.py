@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.call import Failed, Reply, Skipped
+from gateway.decode import JsonText
 from gateway.errors import BadReply, Disconnected, NeedFailed, StatusRefused, Unrendered
 
 pytestmark = pytest.mark.looptime
@@ -59,7 +60,7 @@ async def test_an_optional_failure_costs_nobody_else(home: Any, looptime: Any) -
 
     ran = await page.run()
 
-    assert (ran.broken, ran.scope["user"], ran.scope["news"]) == (None, "Ada", None)
+    assert (ran.broken, ran.scope["user"], ran.scope["news"]) == (None, JsonText(b'"Ada"'), None)
     assert isinstance(ran.outcomes["news"].error, Disconnected)
     assert looptime == pytest.approx(0.3)
 
@@ -167,7 +168,7 @@ async def test_what_only_a_fallback_names_may_fail(home: Any, spare: str) -> Non
 
     ran = await page.run()
 
-    assert (ran.scope["news"], page["news"].attempts) == ("news", 1)
+    assert (ran.scope["news"], page["news"].attempts) == (JsonText(b'"news"'), 1)
 
 
 async def test_a_step_whose_need_failed_has_its_own_fallback(home: Any) -> None:
@@ -377,7 +378,7 @@ async def test_accept_says_which_statuses_are_good(home: Any) -> None:
 
     ran = await page.run()
 
-    assert ran.scope["cart"] == {"why": "empty"}
+    assert ran.scope["cart"] == JsonText(b'{"why":"empty"}')
     assert isinstance(ran.outcomes["news"].error, StatusRefused)
 
 

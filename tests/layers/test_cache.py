@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gateway import telemetry
 from gateway.call import Caller, Expectation, Reply
+from gateway.decode import JsonText
 from gateway.errors import CallError, Disconnected, StatusRefused
 from gateway.layers.cache import Cache, Store, key_of, may_store
 from gateway.policy import CachePolicy
@@ -111,14 +112,27 @@ async def test_spans_and_replies_tell_how_the_cache_took_part(upstream: Any, mak
         pytest.param(204, b"", id="no body"),
     ],
 )
-async def test_a_hit_is_the_reply_to_the_letter(upstream: Any, make_call: Any, status: int, body: bytes) -> None:
+@pytest.mark.parametrize("expects", [Expectation(), Expectation(spliced=True)], ids=["decoded", "spliced"])
+async def test_a_hit_is_the_reply_to_the_letter(
+    upstream: Any, make_call: Any, status: int, body: bytes, expects: Expectation
+) -> None:
     """Status, headers, bytes and value come out as they went in."""
     upstream.replies(Reply(status, (("x-one", "1"), ("x-one", "2")), body))
     cached = caching(upstream, OpenStore())
 
-    first, second = await cached(make_call()), await cached(make_call())
+    first, second = await cached(make_call(expects=expects)), await cached(make_call(expects=expects))
 
     assert (second.status, second.headers, second.body, second.value) == (first.status, first.headers, first.body, first.value)
+
+
+async def test_a_step_reads_what_another_one_only_passed_on(upstream: Any, make_call: Any) -> None:
+    """The same call has one entry, whoever made it; to the one its value is the text, to the other what is in it."""
+    upstream.replies(upstream.reply({"id": 7}))
+    cached = caching(upstream, OpenStore())
+
+    passed_on, read = await cached(make_call(expects=Expectation(spliced=True))), await cached(make_call())
+
+    assert (passed_on.value, read.value, read.cache) == (JsonText(b'{"id":7}'), {"id": 7}, "hit")
 
 
 async def test_hits_share_no_value(upstream: Any, make_call: Any) -> None:

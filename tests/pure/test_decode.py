@@ -1,4 +1,4 @@
-"""JSON by the letter: a value, or `Undecodable`, and never anything else."""
+"""JSON by the letter: a value or its checked text, or `Undecodable`, and never anything else."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic_core import to_json
 
-from gateway.decode import Undecodable, decode_json
+from gateway.decode import Undecodable, check_json, decode_json
+from gateway.encode import encode_json
+
+OUT_OF_BOUNDS = "a number in it is out of all bounds"
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 json_values = st.recursive(
@@ -47,6 +49,7 @@ def test_json_has_its_value(body: bytes, value: Any) -> None:
     decoded = decode_json(body)
 
     assert (decoded, type(decoded)) == (value, type(value))
+    assert bytes(check_json(body)) == body.strip()
     if isinstance(value, dict):
         assert list(decoded) == list(value)
 
@@ -113,7 +116,10 @@ def test_what_is_no_json_is_undecodable(body: bytes) -> None:
     with pytest.raises(Undecodable) as refusal:
         decode_json(body)
 
-    assert str(refusal.value) in ("not JSON", "a number in it is out of all bounds")
+    assert str(refusal.value) in ("not JSON", OUT_OF_BOUNDS)
+    if str(refusal.value) == "not JSON":
+        with pytest.raises(Undecodable, match="not JSON"):
+            check_json(body)
 
 
 @settings(deadline=None, max_examples=300)
@@ -126,7 +132,7 @@ def test_any_bytes_are_a_value_or_undecodable(body: bytes) -> None:
         return
 
     assert value == json.loads(body.decode())
-    assert to_json(value) == to_json(decode_json(to_json(value)))
+    assert encode_json(value) == encode_json(decode_json(encode_json(value)))
 
 
 @settings(deadline=None)
@@ -148,3 +154,45 @@ def test_no_number_becomes_infinity(digits: int, exponent: int, fraction: bool, 
             decode_json(f'{{"a":[{number}]}}'.encode())
     else:
         assert decode_json(f'{{"a":[{number}]}}'.encode()) == {"a": [float(number)]}
+
+
+mutations = st.tuples(
+    st.integers(0, 60), st.integers(0, 3), st.binary(max_size=2) | st.sampled_from([b"1e400", b"\\ud800", b"\\u"])
+)
+"""Where to cut, how much to leave out, and what to put there."""
+
+
+def _mutated(body: bytes, where: int, without: int, put: bytes) -> bytes:
+    where %= len(body) + 1
+    return body[:where] + put + body[where + without :]
+
+
+@settings(deadline=None, max_examples=1_000)
+@given(json_values.map(lambda value: json.dumps(value, ensure_ascii=False).encode()), mutations)
+def test_a_text_is_checked_as_strictly_as_it_is_decoded(body: bytes, mutation: tuple[int, int, bytes]) -> None:
+    """But for the size of numbers, which a text need not fit into anything: the text is kept where there is a value, and only there."""
+    body = _mutated(body, *mutation)
+    try:
+        value, refusal = decode_json(body), ""
+    except Undecodable as error:
+        value, refusal = None, str(error)
+
+    try:
+        kept = bytes(check_json(body))
+    except Undecodable:
+        assert refusal
+    else:
+        assert kept == body.strip()
+        assert refusal == OUT_OF_BOUNDS or decode_json(kept) == value
+
+
+@pytest.mark.parametrize("body", [b"1e400", b"-1E+400", b"1" * 310 + b".5", b'{"a":[' + b"1" * 4301 + b"]}"], ids=repr)
+def test_a_checked_text_keeps_numbers_of_any_size(body: bytes) -> None:
+    """They are JSON by the letter; it is only that no value here could hold them."""
+    assert bytes(check_json(body)) == body
+
+
+@pytest.mark.parametrize("body", [b'{"a":1,"a":2}', b"[ 1.0,\t1E0 ]", b'"\\u00e9\\/"', "é".encode().join([b'"', b'"'])], ids=repr)
+def test_a_checked_text_stays_as_it_came(body: bytes) -> None:
+    """Members that stand twice, blanks, numbers and escapes are not written anew."""
+    assert encode_json({"a": check_json(b" " + body + b"\n")}) == b'{"a":' + body + b"}"

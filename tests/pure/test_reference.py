@@ -314,6 +314,16 @@ def test_a_value_without_a_form_as_text_is_unresolved(value: Any) -> None:
         as_text(value)
 
 
+def test_a_list_nested_beyond_the_stack_has_no_form_as_text() -> None:
+    """It is not a crash."""
+    deep: list[Any] = []
+    for _ in range(5_000):
+        deep = [deep]
+
+    with pytest.raises(Unresolved, match="has no form as text"):
+        as_text(deep)
+
+
 @pytest.mark.parametrize("spelling", ["accept_language", "accept-language", "Accept-Language", "ACCEPT_LANGUAGE"])
 @pytest.mark.parametrize("sent", ["accept-language", "Accept-Language", "accept_language"])
 def test_a_header_is_found_in_any_spelling(sent: str, spelling: str) -> None:

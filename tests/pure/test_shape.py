@@ -11,12 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.decode import JsonText, decode_json
+from gateway.encode import encode_json
 from gateway.errors import ConfigError
 from gateway.plan import Plan
 from gateway.reference import Unresolved
 from gateway.shape import Answer, Shape
 
 CANARY = "c4n4ry"
+FAILURE = {"type": "urn:problem:fanin:deadline", "title": "Too late", "status": 504, "step": "orders"}
 
 Compiled = Callable[..., Plan]
 
@@ -129,6 +132,28 @@ def test_big_integers_and_the_order_of_members_survive(compiled: Compiled) -> No
     assert list(json.loads(encoded).items()) == list(user.items())
 
 
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(["user", "orders", "catalog"]), json_values, min_size=3))
+@pytest.mark.parametrize("response", ["", "{a: orders, b: [user, {c: catalog}], d: user}", "user"])
+def test_a_text_makes_the_answer_that_its_value_makes(compiled: Compiled, response: str, values: dict[str, Any]) -> None:
+    """Whether a part is decoded or stays the text that came, a client reads the same."""
+    made = shape(compiled, response)
+    texts = {name: JsonText(b" " + encode_json(value)) for name, value in values.items()}
+
+    decoded, spliced = (Answer(made(scope)[0]).encode() for scope in (values, texts))
+
+    assert decode_json(spliced) == decode_json(decoded)
+    assert all(bytes(texts[name]) in spliced for name in values if name in response or not response)
+
+
+def test_a_text_that_has_no_value_cannot_be_added_to() -> None:
+    """Listing what failed means reading the whole answer, and a number may be too large for that."""
+    answer = Answer(JsonText(b'{"a":1e400}'), (FAILURE,))
+
+    with pytest.raises(Unresolved):
+        answer.encode()
+
+
 def test_what_is_no_number_is_null() -> None:
     """`to_number` can make it, JSON cannot say it."""
     assert Answer([float("nan"), float("inf"), -float("inf")]).encode() == b"[null,null,null]"
@@ -151,9 +176,6 @@ def test_an_answer_nested_beyond_the_stack_is_unresolved() -> None:
         Answer(deep).encode()
 
 
-FAILURE = {"type": "urn:problem:fanin:deadline", "title": "Too late", "status": 504, "step": "orders"}
-
-
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
@@ -163,6 +185,9 @@ FAILURE = {"type": "urn:problem:fanin:deadline", "title": "Too late", "status": 
         (Answer({"a": 1}, (FAILURE,), None), {"a": 1}),
         (Answer([1], (FAILURE,)), [1]),
         (Answer(None, (FAILURE,)), None),
+        (Answer(JsonText(b'{"a":1}'), (FAILURE,)), {"a": 1, "errors": [FAILURE]}),
+        (Answer(JsonText(b'{"a":1,"errors":0}'), (FAILURE,)), {"a": 1, "errors": [FAILURE]}),
+        (Answer(JsonText(b"[1]"), (FAILURE,)), [1]),
     ],
 )
 def test_what_failed_is_listed_in_a_member_of_its_own(answer: Answer, expected: Any) -> None:

@@ -9,10 +9,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
-from typing import cast
+from functools import cached_property
+from typing import TypeVar, cast
 
-from gateway.transport.reply import HeadLimits, Incoming
+from gateway.errors import CallError, Disconnected
+from gateway.transport.reading import HeadLimits, Reading
+from gateway.transport.reply import Incoming
 from gateway.transport.request import Outgoing
+
+Kind = TypeVar("Kind", bound=Incoming)
 
 
 class Connection(asyncio.Protocol):
@@ -25,7 +30,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self._on_free = on_free
         self._on_closed = on_closed
-        self._limits = limits
+        self._reading = Reading(limits)
         self._reply: Incoming | None = None
         self._writable: asyncio.Future[None] | None = None
         self._is_sending = False
@@ -34,13 +39,19 @@ class Connection(asyncio.Protocol):
         self.uses = 0
         """Exchanges begun, the current one included."""
 
-    def begin(self, ready: Outgoing) -> Incoming:
+    @cached_property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that it is in. Kept, since asking for the running one is a system call each time (0.4 µs)."""
+        return asyncio.get_running_loop()
+
+    def begin(self, ready: Outgoing, kind: type[Kind]) -> Kind:
         """Send a request as far as it is at hand; gives the reply to wait for."""
         self.uses += 1
         self._is_sending = ready.body is not None
-        self._reply = Incoming(self, ready.method, self._limits)
+        self._reply = reply = kind(self, ready)
+        self._reading.reply = reply
         self._transport.write(ready.head)
-        return self._reply
+        return reply
 
     async def send(self, body: AsyncIterator[bytes]) -> None:
         """Send the rest of a request as it comes, no faster than the upstream takes it. To be cancelled when the connection ends."""
@@ -56,6 +67,12 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             self._end()
 
+    def throttle(self, *, paused: bool) -> None:
+        """Let the upstream wait for the reader, or no longer."""
+        if paused != self._is_paused and not self.is_closed:
+            self._is_paused = paused
+            (self._transport.pause_reading if paused else self._transport.resume_reading)()
+
     # -- what asyncio tells -----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -64,16 +81,27 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Asyncio's: bytes came."""
-        if self._reply is not None:
-            self._reply.feed(data)
-        else:
+        reply = self._reply
+        if reply is None:
             # Nobody asked for them.
             self.close()
+            return
+        try:
+            self._reading.feed(data)
+        except CallError as error:
+            reply.fail(error)
+            self.close()
+            return
+        if reply.is_complete:
+            self._finish(reply)
+        elif reply.is_stream and reply.status:
+            reply.wake()
 
     def eof_received(self) -> None:
         """Asyncio's: the upstream will send no more."""
-        if self._reply is not None and not self._is_cut_off():
-            self._reply.end()
+        reply = self._reply
+        if reply is not None and reply.is_until_close and not self._is_cut_off():
+            reply.is_complete = True
         # At once: asyncio itself would first wait for what is still to be written.
         self.close()
 
@@ -83,7 +111,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Asyncio's: the upstream does not take more for now."""
-        self._writable = asyncio.get_running_loop().create_future()
+        self._writable = self.loop.create_future()
 
     def resume_writing(self) -> None:
         """Asyncio's: it does again."""
@@ -91,25 +119,22 @@ class Connection(asyncio.Protocol):
         if writable is not None and not writable.done():
             writable.set_result(None)
 
-    # -- what the reply tells ---------------------------------------------------------------------------------------
+    # -- within -----------------------------------------------------------------------------------------------------
 
-    def finished(self, *, is_clean: bool) -> None:
+    def _finish(self, reply: Incoming) -> None:
         """The reply has been received to its end."""
         self._reply = None
-        self.throttle(paused=False)
+        # It belongs to whoever asked, and is not kept until the next one.
+        del self._reading.reply
+        if self._is_paused:
+            self.throttle(paused=False)
         # An upstream may answer before it has all of a request; whether it will take the rest is not known.
-        if is_clean and not self._is_sending and not self._transport.get_write_buffer_size():
+        is_clean = reply.keeps_alive and not reply.has_more and not self._is_sending
+        if is_clean and not self._transport.get_write_buffer_size():
             self._on_free(self)
         else:
             self.close()
-
-    def throttle(self, *, paused: bool) -> None:
-        """Let the upstream wait for the reader, or no longer."""
-        if paused != self._is_paused and not self.is_closed:
-            self._is_paused = paused
-            (self._transport.pause_reading if paused else self._transport.resume_reading)()
-
-    # -- within -----------------------------------------------------------------------------------------------------
+        reply.wake()
 
     def _end(self) -> None:
         if self.is_closed:
@@ -117,7 +142,9 @@ class Connection(asyncio.Protocol):
         self.is_closed = True
         reply, self._reply = self._reply, None
         if reply is not None:
-            reply.cut()
+            reply.is_unread = not reply.status and reply.bare == 0
+            reply.fail(Disconnected("the connection ended"))
+            reply.wake()
         self._on_closed(self)
 
     def _is_cut_off(self) -> bool:

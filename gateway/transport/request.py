@@ -21,7 +21,7 @@ _TARGET = re.compile(rb"[!-~]+")
 _FIELDS = re.compile(rb"(?:%b: [^\x00-\x08\x0a-\x1f\x7f]*\r\n)+" % _TOKEN.encode())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outgoing:
     """A request, ready to write."""
 
@@ -31,6 +31,9 @@ class Outgoing:
 
     body: AsyncIterator[bytes] | None = field(default=None, repr=False)
     """The body, framed, when it comes piece by piece."""
+
+    limit: int = 0
+    """Bytes of a reply that is collected whole."""
 
     @property
     def can_repeat(self) -> bool:

@@ -149,7 +149,9 @@ def _chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
         (_reply("200 OK", b"x" * 1001, "Content-Length: 1001"), TooLarge),
         (_chunked(b"x" * 600, b"x" * 401), TooLarge),
         (_reply("200 OK", b"x" * 1001), TooLarge),
-        (_reply("200 OK", gzip.compress(b"{}"), "Content-Encoding: gzip", "Content-Length: 22"), BadReply),
+        (_reply("200 OK", b"{}", "Content-Encoding: br", "Content-Length: 2"), BadReply),
+        (_reply("200 OK", gzip.compress(b"{}")[:-1], "Content-Encoding: gzip", "Content-Length: 21"), BadReply),
+        (_reply("200 OK", gzip.compress(b" " * 1001), "Content-Encoding: gzip"), TooLarge),
         (_reply("200 OK", b"", "Content-Length: 0"), BadReply),
         (_reply("200 OK", b"<p>Hello", "Content-Length: 8", "Content-Type: text/html"), BadReply),
         (_reply("200 OK", b"[" * 900, "Content-Length: 900"), BadReply),
@@ -160,7 +162,7 @@ def _chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
     ids=[
         "reset at once", "reset after the request", "closed at once", "closed after the request", "reset in the head",
         "reset in the body", "cut in the head", "cut body", "cut between chunks", "bad chunk", "TLS", "SSH", "two lengths",
-        "too large by its length", "too large in chunks", "too large without a length", "gzip", "empty", "HTML", "nested",
+        "too large by its length", "too large in chunks", "too large without a length", "brotli", "cut gzip", "bomb", "empty", "HTML", "nested",
         "redirect", "not modified", "busy",
     ],
 )  # fmt: skip
@@ -186,11 +188,12 @@ async def test_a_reply_that_is_none_is_an_error_of_its_kind(
         (_reply("200 OK", b'{"a": 1}'), 200, {"a": 1}),
         (_reply("200 OK", b" " * 998 + b"{}", "Content-Length: 1000"), 200, {}),
         (_reply("200 OK", b"{}", "Content-Length: 2", "Content-Encoding: identity"), 200, {}),
+        (_reply("200 OK", gzip.compress(b"{}"), "content-encoding: GZip", "Content-Length: 22"), 200, {}),
         (_reply("204 No Content"), 204, None),
         (_reply("201 Created", b"", "Content-Length: 0"), 201, None),
         (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK, 200, {}),
     ],
-    ids=["length", "chunks", "until closed", "of the largest size", "identity", "no content", "created", "early hints"],
+    ids=["length", "chunks", "until closed", "of the largest size", "identity", "gzip", "no content", "created", "early hints"],
 )
 async def test_a_good_reply_is_read_to_its_end(
     wire: Any, send: Send, make_call: Any, script: bytes, status: int, value: Any

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import httpx
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.errors import CallError
 from gateway.transport.connection import Connection
-from gateway.transport.reply import Broken, HeadLimits
-from gateway.transport.request import outgoing
+from gateway.transport.reading import HeadLimits
+from gateway.transport.reply import Incoming, Streamed, Whole
+from gateway.transport.request import Outgoing
 
 
 class Socket(asyncio.Transport):
@@ -57,12 +58,17 @@ def at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:
     raise AssertionError("it waits for something")
 
 
-def received(method: str, pieces: list[bytes], *, eof: bool) -> Result:
+def received(method: str, pieces: list[bytes], *, eof: bool, kind: Any = Streamed) -> Result:
     """Feed the pieces to a connection that has asked, and read the reply."""
     freed: list[Connection] = []
     connection = Connection(freed.append, lambda _: None, HeadLimits())
     connection.connection_made(Socket())
-    incoming = connection.begin(outgoing(httpx.Request(method, "http://a.test/")))
+    return asked(connection, method, pieces, freed, eof=eof, kind=kind)
+
+
+def asked(connection: Connection, method: str, pieces: list[bytes], freed: list[Connection], *, eof: bool, kind: Any) -> Result:
+    """Ask on a connection, feed it the pieces, and read the reply."""
+    incoming = connection.begin(Outgoing(method, b"", limit=10_000), kind)
     for piece in pieces:
         # asyncio says no more to a connection that is closed.
         if not connection.is_closed:
@@ -70,22 +76,29 @@ def received(method: str, pieces: list[bytes], *, eof: bool) -> Result:
     is_kept = bool(freed) and not connection.is_closed
     if eof and not connection.is_closed:
         connection.eof_received()
+    if not incoming.status:
+        return Result(is_error=True)
+    body, is_error = read(incoming)
+    headers = tuple((name, value.rstrip()) for name, value in incoming.headers)
+    return Result(incoming.status, headers, body, is_error, is_kept)
 
-    async def read() -> tuple[bytes, bool]:
+
+def read(incoming: Incoming) -> tuple[bytes, bool]:
+    """The body as far as it came, and whether it ended in an error."""
+    if isinstance(incoming, Whole):
+        return incoming.body.whole(), incoming.error is not None
+
+    async def parts(stream: Streamed) -> tuple[bytes, bool]:
         body = b""
         try:
-            async for part in incoming:
+            async for part in stream:
                 body += part
-        except httpx.TransportError:
+        except CallError:
             return body, True
         return body, False
 
-    try:
-        at_once(incoming.head())
-    except Broken:
-        return Result(is_error=True)
-    body, is_error = at_once(read())
-    return Result(incoming.status, tuple(incoming.headers), body, is_error, is_kept)
+    assert isinstance(incoming, Streamed)
+    return at_once(parts(incoming))
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -144,7 +157,26 @@ def _in_chunks(draw: st.DrawFn, body: bytes) -> bytes:
 def test_a_good_reply_is_read_as_it_was_written(reply: Written, places: list[int]) -> None:
     """However it is cut, byte for byte too."""
     for pieces in (cut(reply.data, places), [bytes([byte]) for byte in reply.data]):
-        assert received("GET", pieces, eof=reply.needs_eof) == reply.result
+        for kind in (Streamed, Whole):
+            assert received("GET", pieces, eof=reply.needs_eof, kind=kind) == reply.result
+
+
+@given(written(), st.sampled_from(["GET", "HEAD"]), st.deferred(lambda: mangled), cuts)
+def test_what_a_connection_has_read_before_changes_nothing(
+    before: Written, method: str, mangling: Any, places: list[int]
+) -> None:
+    """Replies on one connection, one after the other, are read as on connections of their own: no trailer, no state goes over."""
+    freed: list[Connection] = []
+    connection = Connection(freed.append, lambda _: None, HeadLimits())
+    connection.connection_made(Socket())
+    if not asked(connection, "GET", cut(before.data, places), freed, eof=False, kind=Whole).is_kept:
+        return
+    freed.clear()
+    data = mangle(mangling)
+
+    following = asked(connection, method, cut(data, places), freed, eof=True, kind=Whole)
+
+    assert following == received(method, cut(data, places), eof=True, kind=Whole)
 
 
 @given(written(), st.integers(0, 10_000), cuts)
@@ -179,12 +211,17 @@ def test_what_follows_a_reply_changes_nothing_of_it_and_closes_the_connection(
 mangled = st.tuples(written(), st.integers(0, 10_000), st.binary(min_size=0, max_size=3), st.integers(0, 3))
 
 
+def mangle(mangling: Any) -> bytes:
+    """A reply's bytes with a few put in and taken out somewhere."""
+    reply, place, inserted, removed = mangling
+    start = place % len(reply.data)
+    return bytes(reply.data[:start] + inserted + reply.data[start + removed :])
+
+
 @given(st.sampled_from(["GET", "HEAD", "POST"]), mangled, cuts, st.booleans())
 def test_a_mangled_reply_is_the_same_however_it_is_cut(method: str, mangling: Any, places: list[int], eof: bool) -> None:
     """A few bytes put in and taken out somewhere: an error or a reply, but not one by one network and the other by another."""
-    reply, place, inserted, removed = mangling
-    start = place % len(reply.data)
-    data = reply.data[:start] + inserted + reply.data[start + removed :]
+    data = mangle(mangling)
 
     results = [received(method, pieces, eof=True) for pieces in ([data], cut(data, places), [bytes([byte]) for byte in data])]
 
@@ -196,7 +233,7 @@ def test_a_reader_that_is_behind_stops_the_reading_and_one_that_catches_up_resum
     for part, most in ((b"x" * 10_000, 300_000), (b"x", 5_000)):
         socket, connection = Socket(), Connection(lambda _: None, lambda _: None, HeadLimits())
         connection.connection_made(socket)
-        incoming = connection.begin(outgoing(httpx.Request("GET", "http://a.test/")))
+        incoming = connection.begin(Outgoing("GET", b""), Streamed)
         connection.data_received(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 
         taken = 0
@@ -223,9 +260,9 @@ def test_a_late_reader_of_one_reply_leaves_the_reading_of_the_next_alone() -> No
     socket, connection = Socket(), Connection(lambda _: None, lambda _: None, HeadLimits())
     connection.connection_made(socket)
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
-    first = connection.begin(outgoing(httpx.Request("GET", "http://a.test/")))
+    first = connection.begin(Outgoing("GET", b""), Streamed)
     connection.data_received(head % 300_000 + b"x" * 300_000)
-    connection.begin(outgoing(httpx.Request("GET", "http://a.test/")))
+    connection.begin(Outgoing("GET", b""), Streamed)
     was_paused_between = socket.is_paused
     connection.data_received(head % 900_000 + b"x" * 300_000)
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gateway.transport.connection import Connection
 from gateway.transport.pool import PoolLimits, PoolState
-from gateway.transport.reply import HeadLimits
+from gateway.transport.reading import HeadLimits
 
 PLACES = 2
 

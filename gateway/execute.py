@@ -41,14 +41,6 @@ class Ran:
     """The required step that failed, and so ended the run."""
 
 
-class _Broken(Exception):
-    """A required step has failed; nothing else matters any more."""
-
-    def __init__(self, step: str) -> None:
-        super().__init__(step)
-        self.step = step
-
-
 @dataclass(slots=True)
 class _RunState:
     """One run in progress."""
@@ -58,6 +50,9 @@ class _RunState:
     deadline: float
     span: Span
     scope: dict[str, Any]
+    over: asyncio.Future[str | None]
+    """Set when every step has ended, or to the required one that failed. One future to wait for: `asyncio.gather` adds 5 µs to three tasks."""
+
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     spans: dict[str, Span] = field(default_factory=dict)
@@ -65,14 +60,36 @@ class _RunState:
     """Steps that came to nothing and whose fallback stands in for them."""
 
     async def step(self, step: Step) -> None:
-        for need in step.needs:  # 1
-            await self.tasks[need]
+        try:
+            for need in step.needs:  # 1
+                await self.tasks[need]
+            if not self.over.done():
+                await self._take(step)
+        except asyncio.CancelledError:
+            # Had the run cancelled it, it would be over; it must not wait for ever for who was cancelled by somebody else.
+            self.over.cancel()
+            raise
+        except Exception as error:
+            # A bug, whosever it is.
+            self._end(error)
+
+    async def _take(self, step: Step) -> None:
         with self.span.child(step.span) as span:
             self.spans[step.name] = span
             outcome = (self._blocked(step) if step.needs else None) or await self._outcome(step, span)
             self._conclude(step, span, outcome)
         if isinstance(outcome, Failed) and not step.optional:
-            raise _Broken(step.name)
+            self._end(step.name)
+        elif len(self.outcomes) == len(self.plan.steps):
+            self._end(None)
+
+    def _end(self, how: str | Exception | None) -> None:
+        if self.over.done():
+            return
+        if isinstance(how, Exception):
+            self.over.set_exception(how)
+        else:
+            self.over.set_result(how)
 
     def _blocked(self, step: Step) -> Outcome | None:
         """How the step ends when one it needs came to nothing and nothing stands in for it."""  # 2
@@ -135,14 +152,11 @@ async def run(plan: Plan, callers: Mapping[str, Caller], request: Mapping[str, A
 
     The deadline is absolute loop time. Cancelling the run cancels every call that is in flight.
     """
-    state = _RunState(plan, callers, deadline, span, {**request, "steps": {}})
-    broken = None
     loop = asyncio.get_running_loop()
+    state = _RunState(plan, callers, deadline, span, {**request, "steps": {}}, loop.create_future())
     state.tasks = {step.name: loop.create_task(state.step(step)) for step in plan.steps}
     try:
-        await asyncio.gather(*state.tasks.values())
-    except _Broken as error:
-        broken = error.step
+        broken = await state.over
     finally:  # 6
         if unfinished := [task for task in state.tasks.values() if not task.done()]:
             for task in unfinished:

@@ -122,6 +122,19 @@ async def test_a_bug_is_not_made_an_outcome(home: Any) -> None:
     assert left_behind() == set()
 
 
+async def test_a_step_cancelled_by_somebody_else_ends_the_run(home: Any) -> None:
+    """Whatever cancels a single call from within, the run does not wait for it for ever."""
+    page = home(STEPS)
+    page["user"].replies(asyncio.CancelledError())
+    page["news"].replies(page["news"].hang)
+
+    with pytest.raises(asyncio.CancelledError):
+        await page.run(within=10)
+
+    assert page["news"].cancelled == 1
+    assert left_behind() == set()
+
+
 @pytest.mark.parametrize("failure", [503, KeyError("name")], ids=["failures", "bugs"])
 async def test_two_ends_at_once_are_one(home: Any, failure: Any) -> None:
     """Two steps that end the run at the same moment end it once, and nobody complains of an error that was never looked at."""

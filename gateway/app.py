@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from http.client import responses
 from pathlib import Path
@@ -24,12 +24,12 @@ from gateway.export import Tracing
 from gateway.guard import Guard
 from gateway.inbound.endpoint import TRACEPARENT, Endpoint
 from gateway.inbound.operation import document_paths
-from gateway.inbound.response import problem_response
 from gateway.inbound.route import Endpoints, Shortcut
+from gateway.inbound.visit import VisitsState
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
 from gateway.plan import Plan
-from gateway.problem import of_status
+from gateway.problem import Problem, of_status
 from gateway.stack import step_stack, upstream_stack
 from gateway.store import MemoryStore
 from gateway.upstream import Send, make_client
@@ -49,6 +49,12 @@ class RunningState:
     """What exists only while the gateway runs."""
 
     client: httpx.AsyncClient
+    limits: LimitsState
+    store: MemoryStore
+    hosts: Mapping[str, Caller]
+    """The stacks of the upstreams, by name."""
+
+    visits: VisitsState = field(default_factory=VisitsState)
 
 
 class Gateway:
@@ -120,8 +126,8 @@ class Gateway:
         async with make_client(self._transport, upstreams) as client:
             limits, store = LimitsState(), MemoryStore(self.spec.cache_size)
             hosts = {upstream.name: upstream_stack(upstream, limits).around(Send(upstream, client)) for upstream in upstreams}
-            self._running = RunningState(client)
-            self._lead_to(lambda plan: self._endpoint(plan, hosts, store))
+            self._running = running = RunningState(client, limits, store, hosts)
+            self._lead_to(lambda plan: self._endpoint(plan, running))
             try:
                 yield
             finally:
@@ -129,10 +135,11 @@ class Gateway:
                 self._lead_to(lambda _: _not_started)
         await self._tracing.stop()
 
-    def _endpoint(self, plan: Plan, hosts: Mapping[str, Caller], store: MemoryStore) -> Endpoint:
+    def _endpoint(self, plan: Plan, running: RunningState) -> Endpoint:
         # What belongs to an upstream was built once; this is what belongs to each step.
-        callers = {step.name: step_stack(step, store).around(hosts[step.upstream.name]) for step in plan.steps}
-        return Endpoint(plan, callers, self._tracing, self.spec.answer.server_timing, self.revision)
+        callers = {step.name: step_stack(step, running.store).around(running.hosts[step.upstream.name]) for step in plan.steps}
+        timing = self.spec.answer.server_timing
+        return Endpoint(plan, callers, self._tracing, running.limits, running.visits, timing, self.revision)
 
     def _lead_to(self, endpoint: Callable[[Plan], ASGIApp]) -> None:
         self._endpoints.lead_to((plan.method, plan.path, endpoint(plan)) for plan in self.plans)
@@ -153,7 +160,7 @@ class Gateway:
     async def _ready(self) -> Response:
         """The gateway has started, and is not stopping."""
         if self._running is None:
-            return problem_response(of_status(503, "Service Unavailable", "starting or stopping"))
+            return _as_response(of_status(503, "Service Unavailable", "starting or stopping"))
         return JSONResponse({"status": "ready"})
 
 
@@ -168,12 +175,19 @@ async def _http_problem(_request: Request, error: Exception) -> Response:
     detail: object = error.detail
     # FastAPI lets a detail be anything; in a problem it is text.
     said = detail if isinstance(detail, str) and detail != title else None
-    return problem_response(of_status(error.status_code, title, said, error.headers))
+    return _as_response(of_status(error.status_code, title, said, error.headers))
 
 
 async def _bug_problem(request: Request, _error: Exception) -> Response:
     """A bug of ours: the client learns that it is one and which trace to look up, the log has the rest."""
-    response = problem_response(of_status(500, "Internal Server Error"))
+    response = _as_response(of_status(500, "Internal Server Error"))
     if traceparent := request.scope.get(TRACEPARENT):
         response.headers["traceparent"] = traceparent
+    return response
+
+
+def _as_response(problem: Problem) -> Response:
+    headers, body = problem.as_http()
+    response = Response(body, problem.status)
+    response.raw_headers = headers
     return response

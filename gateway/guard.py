@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, TypeAlias
 from urllib.parse import unquote_to_bytes
 
-from gateway.problem import MEDIA_TYPE, Problem, of_status
+from gateway.problem import Problem, of_status
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -83,7 +83,8 @@ def _refuse_headers(headers: list[tuple[bytes, bytes]], version: str) -> Problem
     # A dict, and all names at once, are asked in 2 µs; going through the list for each field that is judged took 5.
     fields = dict(headers)
     repeated = _repeated(headers) if len(fields) < len(headers) else ()
-    if len(headers) > MOST_HEADERS or len(b"".join(chain.from_iterable(headers))) > MOST_HEADER_BYTES:
+    text = b"".join(chain.from_iterable(headers))
+    if len(headers) > MOST_HEADERS or len(text) > MOST_HEADER_BYTES:
         return of_status(431, "Request Header Fields Too Large")
     if not _has_host(fields, version) or b"host" in repeated:
         return of_status(400, "Bad Request", "there must be one valid Host")
@@ -91,7 +92,7 @@ def _refuse_headers(headers: list[tuple[bytes, bytes]], version: str) -> Problem
         return of_status(400, "Bad Request", "a body has one Content-Length, or is chunked")
     if b"expect" in fields and any(name == b"expect" and _folded(value) != b"100-continue" for name, value in headers):
         return of_status(417, "Expectation Failed")
-    if b"_" in b"".join(fields):
+    if b"_" in text and b"_" in b"".join(fields):
         # X_User and X-User are the same field to many programs, and two to others.
         return of_status(400, "Bad Request", "a header's name has an underscore")
     return None
@@ -122,7 +123,5 @@ def _folded(value: bytes) -> bytes:
 async def send_problem(problem: Problem, send: Send) -> None:
     """Answer with a problem, and nothing else."""
     headers, body = problem.as_http()
-    headers |= {"content-type": MEDIA_TYPE, "content-length": str(len(body))}
-    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": problem.status, "headers": raw})
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -47,7 +47,9 @@ class Input:
 
     required: bool
     default: Any
-    check: TypeAdapter[Any] = field(repr=False, compare=False)
+    check: TypeAdapter[Any] | None = field(repr=False, compare=False)
+    """None where any text fits, as with an input that nobody declared."""
+
     description: str | None = None
 
     def read(self, given: Sequence[str]) -> Any:
@@ -64,6 +66,8 @@ class Input:
         return self._checked(_typed(kind, given[0]))
 
     def _checked(self, value: Any) -> Any:
+        if self.check is None:
+            return value
         try:
             return self.check.validate_python(value)
         except ValidationError as error:
@@ -91,7 +95,7 @@ def make_input(name: str, where: Where, words: Mapping[str, Any]) -> Input:
         schema,
         required=where == "path" or (bool(words.get("required")) and default is None),
         default=default,
-        check=_adapter(kind, schema),
+        check=None if schema == {"type": "string"} else _adapter(kind, schema),
         description=words.get("description"),
     )
     if default is not None:
@@ -109,21 +113,23 @@ def read_inputs(
 
     What is given and no input is there too, as it came, since `forward` may pass it on: a string, or a list of repeated ones.
     """
-    given: Mapping[Where, Mapping[str, list[str]]] = {
-        "path": {name: [value] for name, value in path.items()},
-        "query": query,
-        "header": headers,
-    }
-    values: dict[Where, dict[str, Any]] = {
-        where: {name: texts[0] if len(texts) == 1 else texts for name, texts in fields.items()} for where, fields in given.items()
-    }
+    values: dict[Where, dict[str, Any]] = {"path": {**path}, "query": _as_given(query), "header": _as_given(headers)}
     misfits: list[Misfit] = []
     for one in declared:
         try:
-            values[one.where][one.name] = one.read(given[one.where].get(one.name, ()))
+            if one.where != "path":
+                given = query if one.where == "query" else headers
+                values[one.where][one.name] = one.read(given.get(one.name, ()))
+            elif one.check:  # else there is one text, it fits, and it is there already
+                values["path"][one.name] = one.read((path[one.name],))
         except Refused as refused:
             misfits.append(Misfit(one.where, one.name, str(refused)))
-    return {"path": values["path"], "query": values["query"], "headers": Fields(values["header"].items())}, misfits
+    fields = Fields(values["header"].items()) if values["header"] else {}
+    return {"path": values["path"], "query": values["query"], "headers": fields}, misfits
+
+
+def _as_given(fields: Mapping[str, list[str]]) -> dict[str, Any]:
+    return {name: texts[0] if len(texts) == 1 else texts for name, texts in fields.items()} if fields else {}
 
 
 _WORDS = ("enum", "minimum", "maximum", "minLength", "maxLength", "pattern", "default")

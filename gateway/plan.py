@@ -137,6 +137,9 @@ class Plan:
     reads_replies: frozenset[str] = frozenset()
     """Steps whose status or headers somebody reads (`steps.NAME.status`)."""
 
+    headers: frozenset[str] = field(default=frozenset(), repr=False)
+    """Names of the client's header fields that are read or sent on; no other is even decoded."""
+
     reads_body: bool = False
     """A step or the answer uses the client's body; one that nobody uses is not even read."""
 

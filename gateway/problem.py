@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic_core import to_json
 
@@ -16,8 +16,17 @@ from gateway.inputs import Misfit
 
 MEDIA_TYPE = "application/problem+json"
 
-COMPLETE = "gateway-complete"
+RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
+"""Header fields as servers take them, names in lower case."""
+
+COMPLETE = (b"gateway-complete", b"true")
+INCOMPLETE = (b"gateway-complete", b"false")
 """Header that says, always, whether the client has everything."""
+
+NO_STORE = (b"cache-control", b"no-store")
+"""What is incomplete is not to be kept by anybody."""
+
+_HEADERS = ((b"content-type", MEDIA_TYPE.encode()), INCOMPLETE, NO_STORE)
 
 TYPE = "urn:problem:fanin:"
 """What every problem's `type` begins with; `docs/reference/problems.md` describes each."""
@@ -43,9 +52,11 @@ class Problem:
     members: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def as_http(self) -> tuple[dict[str, str], bytes]:
-        """Headers, but for those about the body, and body of a response that is this problem and nothing else."""
-        return {COMPLETE: "false", "cache-control": "no-store", **self.headers}, to_json(self.as_json())
+    def as_http(self) -> tuple[RawHeaders, bytes]:
+        """Headers and body of a response that is this problem and nothing else."""
+        body = to_json(self.as_json())
+        own = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
+        return [*_HEADERS, *own, (b"content-length", b"%d" % len(body))], body
 
     def as_json(self, **more: Any) -> dict[str, Any]:
         """The problem as an `application/problem+json` object."""

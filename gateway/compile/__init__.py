@@ -61,17 +61,28 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, errors: str | Non
             steps.append(step)
     _check_cycles(steps, path, among.report)
     shape = _shape(spec, path, among, errors)
+    inputs = tuple(_inputs(spec, path, among))
+    reads_body = ("body", "") in among.names.reads
     return Plan(
         method=spec.method,
         path=spec.path,
         timeout=spec.timeout,
         steps=spliced(steps, shape.response),
         shape=shape,
-        inputs=tuple(_inputs(spec, path, among)),
+        inputs=inputs,
         summary=spec.summary,
         reads_replies=frozenset(among.names.replies),
-        reads_body=("body", "") in among.names.reads,
+        headers=frozenset(_headers(steps, inputs, reads_body)),
+        reads_body=reads_body,
     )
+
+
+def _headers(steps: Iterable[Step], inputs: Iterable[Input], reads_body: bool) -> Iterator[str]:
+    """The client's header fields that are read or sent on, those that say how to read its body included."""
+    yield from (one.name for one in inputs if one.where == "header")
+    yield from (name.replace("_", "-") for step in steps for name in step.forward_headers)
+    if reads_body:
+        yield from ("content-type", "content-encoding")
 
 
 def _shape(spec: EndpointSpec, path: Path, among: Surroundings, errors: str | None) -> Shape:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
 
 from gateway.decode import Undecodable, decode_json
+from gateway.inbound.visit import ClientGone
 from gateway.inputs import read_inputs
+from gateway.limit import LimitsState
 from gateway.plan import Plan
 from gateway.problem import Problem, of_inputs, of_status
 
@@ -18,6 +19,9 @@ LARGEST_BODY = 1024**2
 """Bytes of a request's body."""
 
 MOST_PARAMETERS = 1_000
+
+Picked: TypeAlias = Mapping[bytes, list[bytes]]
+"""Header fields by name, each with all its values; only those that somebody reads."""
 
 
 class Refused(Exception):
@@ -28,18 +32,41 @@ class Refused(Exception):
         self.problem = problem
 
 
-class ClientGone(Exception):
-    """The client has left; there is nobody to answer."""
+def pick_headers(headers: Iterable[tuple[bytes, bytes]], wanted: frozenset[bytes]) -> Picked:
+    """The fields that are wanted. A browser sends ten or more, and nearly no endpoint reads one."""
+    picked: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        if name in wanted:
+            picked.setdefault(name, []).append(value)
+    return picked
 
 
-async def read_request(plan: Plan, scope: Scope, receive: Receive, deadline: float) -> dict[str, Any]:
-    """The values of a request. Raises `Refused`, `ClientGone`."""
-    headers = _grouped((name.decode("latin-1"), _text(value)) for name, value in scope["headers"])
-    values, misfits = read_inputs(plan.inputs, scope["path_params"], _query(scope["query_string"]), headers)
+def read_request(plan: Plan, scope: Scope, headers: Picked) -> dict[str, Any]:
+    """The values of a request but for its body. Raises `Refused`."""
+    query = _query(scope["query_string"]) if scope["query_string"] else {}
+    fields = {name: [_text(value) for value in headers[key]] for name in plan.headers if (key := name.encode()) in headers}
+    values, misfits = read_inputs(plan.inputs, scope["path_params"], query, fields)
     if misfits:
         raise Refused(of_inputs(misfits))
-    body = await _read_body(headers, receive, deadline) if plan.reads_body else None
-    return {**values, "body": body}
+    return values
+
+
+async def read_body(headers: Picked, receive: Receive, limits: LimitsState, deadline: float) -> Any:
+    """The value of a request's JSON body. Raises `Refused`, `ClientGone`."""
+    kind = headers.get(b"content-type", [b""])[0].partition(b";")[0].strip().lower()
+    if kind != b"application/json" and not (kind.startswith(b"application/") and kind.endswith(b"+json")):
+        raise Refused(of_status(415, "Unsupported Media Type", "send application/json"))
+    if headers.get(b"content-encoding", [b"identity"]) != [b"identity"]:
+        raise Refused(of_status(415, "Unsupported Media Type", "send the body without a content encoding"))
+    try:
+        with limits.until(deadline):
+            body = await _receive_all(receive)
+    except TimeoutError as error:
+        raise Refused(of_status(408, "Request Timeout")) from error
+    try:
+        return decode_json(body)
+    except Undecodable as error:
+        raise Refused(of_status(400, "Bad Request", "the body is not JSON")) from error
 
 
 def _query(raw: bytes) -> Mapping[str, list[str]]:
@@ -49,7 +76,10 @@ def _query(raw: bytes) -> Mapping[str, list[str]]:
         )
     except ValueError as error:
         raise Refused(of_status(400, "Bad Request", "the query string is not UTF-8, or has too many parameters")) from error
-    return _grouped(pairs)
+    grouped: dict[str, list[str]] = {}
+    for name, value in pairs:
+        grouped.setdefault(name, []).append(value)
+    return grouped
 
 
 def _text(value: bytes) -> str:
@@ -58,30 +88,6 @@ def _text(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         return value.decode("latin-1")
-
-
-def _grouped(pairs: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
-    for name, value in pairs:
-        grouped.setdefault(name, []).append(value)
-    return grouped
-
-
-async def _read_body(headers: Mapping[str, list[str]], receive: Receive, deadline: float) -> Any:
-    kind = headers.get("content-type", [""])[0].partition(";")[0].strip().lower()
-    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise Refused(of_status(415, "Unsupported Media Type", "send application/json"))
-    if headers.get("content-encoding", ["identity"]) != ["identity"]:
-        raise Refused(of_status(415, "Unsupported Media Type", "send the body without a content encoding"))
-    try:
-        async with asyncio.timeout_at(deadline):
-            body = await _receive_all(receive)
-    except TimeoutError as error:
-        raise Refused(of_status(408, "Request Timeout")) from error
-    try:
-        return decode_json(body)
-    except Undecodable as error:
-        raise Refused(of_status(400, "Bad Request", "the body is not JSON")) from error
 
 
 async def _receive_all(receive: Receive) -> bytes:

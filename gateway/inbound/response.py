@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, TypeAlias
-
-from starlette.responses import Response
 
 from gateway import telemetry
 from gateway.call import Failed, Reply
 from gateway.errors import CallError
 from gateway.execute import Ran
 from gateway.plan import Plan, Step
-from gateway.problem import COMPLETE, MEDIA_TYPE, TYPE, Problem, of_error, proxy_status
+from gateway.problem import COMPLETE, INCOMPLETE, NO_STORE, TYPE, Problem, RawHeaders, of_error, proxy_status
 from gateway.reference import Unresolved
 from gateway.shape import Answer
 from gateway.telemetry import Span, Trace
@@ -21,9 +19,25 @@ Failure: TypeAlias = tuple[Step, CallError]
 """A step that failed, and why."""
 
 
+_JSON = (b"content-type", b"application/json")
+
+
+@dataclass(slots=True)
+class Response:
+    """Status, headers and body as the server takes them: Starlette's own costs 7 µs to get there."""
+
+    status: int
+    headers: RawHeaders
+    body: bytes
+
+    def add(self, name: bytes, text: str) -> None:
+        """Add a header."""
+        self.headers.append((name, text.encode("latin-1")))
+
+
 def answer(plan: Plan, ran: Ran, span: Span) -> Response:
     """The response to a request whose plan has run."""
-    failures = list(_failures(plan, ran))
+    failures = _failures(plan, ran)
     if ran.broken:
         response = next(problem_response(of_error(error)) for step, error in failures if step.name == ran.broken)
     else:
@@ -33,14 +47,13 @@ def answer(plan: Plan, ran: Ran, span: Span) -> Response:
             response = problem_response(Problem(502, "unshapeable", "The answer cannot be put into JSON"))
     if failures:
         members = (proxy_status(step.name, step.upstream.name, error) for step, error in failures)
-        response.headers["proxy-status"] = ", ".join(members)
+        response.add(b"proxy-status", ", ".join(members))
     return response
 
 
 def problem_response(problem: Problem) -> Response:
     """A response that is a problem (RFC 9457)."""
-    headers, body = problem.as_http()
-    return Response(body, problem.status, headers, media_type=MEDIA_TYPE)
+    return Response(problem.status, *problem.as_http())
 
 
 def server_timing(plan: Plan, ran: Ran, trace: Trace) -> str:
@@ -69,18 +82,13 @@ def _success(plan: Plan, ran: Ran, failures: list[Failure], span: Span) -> Respo
         made = Answer(value, tuple(errors), plan.shape.errors)
         shaping.own[telemetry.ANSWER_COMPLETE] = made.complete
         body = made.encode()
-    headers = {COMPLETE: "true" if made.complete else "false"}
-    if not made.complete:
-        headers["cache-control"] = "no-store"
-    return Response(body, 200, headers, media_type="application/json")
+    said = (COMPLETE,) if made.complete else (INCOMPLETE, NO_STORE)
+    return Response(200, [_JSON, *said, (b"content-length", b"%d" % len(body))], body)
 
 
-def _failures(plan: Plan, ran: Ran) -> Iterator[Failure]:
+def _failures(plan: Plan, ran: Ran) -> list[Failure]:
     """What failed, in the order written."""
-    for step in plan.steps:
-        outcome = ran.outcomes.get(step.name)
-        if isinstance(outcome, Failed):
-            yield step, outcome.error
+    return [(step, outcome.error) for step in plan.steps if isinstance(outcome := ran.outcomes.get(step.name), Failed)]
 
 
 def _unshaped(member: str) -> dict[str, Any]:

@@ -29,18 +29,20 @@ class Endpoints(BaseRoute):
         """Lead these methods and paths to these endpoints from now on, and no others."""
         self._paths = Paths(entries)
 
+    def find(self, scope: Scope, path: str) -> tuple[ASGIApp, dict[str, str]] | None:
+        """The endpoint for a request, and the parameters of its path with those of where the app is mounted."""
+        found = self._paths.find(scope["method"], path)
+        if found and (outer := scope.get("path_params")):
+            return found[0], {**outer, **found[1]}
+        return found
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether there is an endpoint for the request; partial, if only for other methods. As FastAPI asks its routes."""
-        if scope["type"] != "http":
-            return Match.NONE, {}
-        path = _local_path(scope)
-        if found := self._paths.find(scope["method"], path):
-            endpoint, parameters = found
-            if outer := scope.get("path_params"):
-                parameters = {**outer, **parameters}
-            return Match.FULL, {"endpoint": endpoint, "route": endpoint, "path_params": parameters}
-        if self._paths.methods(path):
-            return Match.PARTIAL, {"endpoint": self._refuse}
+        if scope["type"] == "http":
+            if found := self.find(scope, _local_path(scope)):
+                return Match.FULL, {"endpoint": found[0], "route": found[0], "path_params": found[1]}
+            if self._paths.methods(_local_path(scope)):
+                return Match.PARTIAL, {"endpoint": self._refuse}
         return Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,11 +72,14 @@ class Shortcut:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer, or pass the request on."""
-        match, found = self._endpoints.matches(scope)
-        if match is not Match.FULL or None in self._others or _local_path(scope).split("/", 2)[1] in self._others:
+        path = _local_path(scope) if scope["type"] == "http" else ""
+        found = self._endpoints.find(scope, path)
+        if not found or None in self._others or path.split("/", 2)[1] in self._others:
             return self.app(scope, receive, send)
-        scope.update(found)
-        return self._endpoints.handle(scope, receive, send)
+        endpoint, parameters = found
+        scope["route"] = scope["endpoint"] = endpoint
+        scope["path_params"] = parameters
+        return endpoint(scope, receive, send)
 
 
 def _first_segment(route: BaseRoute) -> str | None:

@@ -28,12 +28,15 @@ def to_themselves(*written: str) -> Paths[str]:
         ("/a/b/c/d", "GET /a/{three}/c/d", {"three": "b"}),
         ("/x/b/c/e", "GET /{four}/b/{five}/e", {"four": "x", "five": "c"}),
         ("/a/b/c/e", "GET /{four}/b/{five}/e", {"four": "a", "five": "c"}),
+        ("/a/z", "GET /a/{one}", {"one": "z"}),
         ("/a/é {}", "GET /a/{one}", {"one": "é {}"}),
     ],
 )
 def test_plain_text_comes_before_a_parameter(path: str, goal: str, parameters: dict[str, str]) -> None:
     """Segment by segment; where plain text leads nowhere, the parameter beside it is tried."""
-    paths = to_themselves("GET /", "GET /a/{one}", "GET /a/b", "GET /a/b/{two}", "GET /a/{three}/c/d", "GET /{four}/b/{five}/e")
+    paths = to_themselves(
+        "GET /", "GET /a/{one}", "GET /a/b", "GET /a/b/{two}", "GET /a/{three}/c/d", "GET /{four}/b/{five}/e", "GET /{six}/z"
+    )
 
     assert paths.find("GET", path) == (goal, parameters)
 

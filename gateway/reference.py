@@ -17,6 +17,8 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions
 
+from gateway.search import Search, make_search
+
 Scope: TypeAlias = Mapping[str, Any]
 """The values at hand: `path query headers body` and every finished step's value by its name."""
 
@@ -58,7 +60,7 @@ class Expression:
     names: tuple[tuple[str, ...], ...]
     """Each name it reads from the scope, with the fields behind it as far as they are plain."""
 
-    _search: Callable[[Any], Any] = field(repr=False, compare=False)
+    _search: Search = field(repr=False, compare=False)
 
     def __call__(self, scope: Scope) -> Any:
         """The value in this scope, None where it is absent. Raises `Unresolved` when the values do not fit."""
@@ -182,14 +184,14 @@ def parse_expression(text: str) -> Expression:
             compiled = jmespath.compile(text)
         _check(compiled.parsed)
         names = tuple(dict.fromkeys(_names(compiled.parsed)))
+        search = make_search(compiled.parsed)
     except JMESPathError as error:
         raise BadExpression(_reason(error)) from error
     except PendingDeprecationWarning as warning:
         raise BadExpression("what stands between backticks is JSON; write text between single quotes") from warning
     except RecursionError as error:
         raise BadExpression("nested too deeply") from error
-    plain = names[0] if names and text != "@" and text == ".".join(names[0]) else None
-    return Expression(text, names, _getter(plain) if plain else compiled.search)
+    return Expression(text, names, search)
 
 
 def parse_template(text: str) -> Template:
@@ -251,20 +253,6 @@ def _closing(text: str, start: int) -> int:
                 return at
         at += 1
     raise BadExpression(f"the '{{' at character {start + 1} is never closed; write '{{{{' for the brace itself")
-
-
-def _getter(path: tuple[str, ...]) -> Callable[[Any], Any]:
-    """Follow plain fields: what JMESPath answers for `a.b.c`, at a tenth of its cost (0.2 against 2.5 µs)."""
-
-    def get(value: Any) -> Any:
-        for name in path:
-            try:
-                value = value.get(name)
-            except AttributeError:
-                return None
-        return value
-
-    return get
 
 
 def _names(node: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

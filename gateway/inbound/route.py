@@ -72,7 +72,9 @@ class Shortcut:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer, or pass the request on."""
-        path = _local_path(scope) if scope["type"] == "http" else ""
+        if scope["type"] != "http":
+            return self.app(scope, receive, send)
+        path = _local_path(scope)
         found = self._endpoints.find(scope, path)
         if not found or None in self._others or path.split("/", 2)[1] in self._others:
             return self.app(scope, receive, send)

@@ -152,6 +152,26 @@ async def test_livez_and_readyz_tell_how_it_stands(upstreams: respx.Router) -> N
     assert (before, during, after) == ([200, 503], [200, 200], [200, 503])
 
 
+async def test_a_server_starts_and_stops_it_by_the_lifespan_protocol(upstreams: respx.Router) -> None:
+    """What is no request passes through everything that stands in front of the router."""
+    gateway = Gateway.from_text(CONFIG, transport=httpx.MockTransport(upstreams.async_handler))
+    received = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    statuses: list[int] = []
+    sent: list[str] = []
+
+    async def receive() -> Any:
+        return next(received)
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+        statuses.append((await _client(gateway).get("/users/me")).status_code)
+
+    await gateway.app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
+
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert statuses == [200, 500]
+
+
 async def test_an_endpoint_before_the_start_is_a_500(upstreams: respx.Router) -> None:
     """Whoever forgets the lifespan is told so on the server's side, by a `StartError`."""
     gateway = Gateway.from_text(CONFIG, transport=httpx.MockTransport(upstreams.async_handler))

@@ -32,7 +32,7 @@ from gateway.plan import Plan
 from gateway.problem import Problem, of_status
 from gateway.stack import step_stack, upstream_stack
 from gateway.store import MemoryStore
-from gateway.upstream import Send, make_client
+from gateway.upstream import make_client, make_sender
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope
@@ -125,7 +125,9 @@ class Gateway:
         upstreams = {step.upstream.name: step.upstream for plan in self.plans for step in plan.steps}.values()
         async with make_client(self._transport, upstreams) as client:
             limits, store = LimitsState(), MemoryStore(self.spec.cache_size)
-            hosts = {upstream.name: upstream_stack(upstream, limits).around(Send(upstream, client)) for upstream in upstreams}
+            hosts = {
+                upstream.name: upstream_stack(upstream, limits).around(make_sender(upstream, client)) for upstream in upstreams
+            }
             self._running = running = RunningState(client, limits, store, hosts)
             self._lead_to(lambda plan: self._endpoint(plan, running))
             try:

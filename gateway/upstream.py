@@ -6,7 +6,6 @@ import asyncio
 import logging
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
@@ -64,21 +63,10 @@ def _stock_transport() -> httpx.AsyncHTTPTransport:
     return httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=None, keepalive_expiry=4.0), trust_env=False)
 
 
-@dataclass(slots=True)
-class Send:
-    """Sends a call to its upstream and reads the reply to its end. Raises `CallError`."""
-
-    upstream: Upstream
-    client: Client = field(repr=False)
-    _carry: Caller = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        own = self.client.wire if self.upstream.transport == "fanin" else None
-        self._carry = OverWire(self.upstream, own) if own else OverClient(self.upstream, self.client)
-
-    async def __call__(self, call: Call) -> Reply:
-        """The reply, its status accepted and its body decoded."""
-        return judge(call, await self._carry(call))
+def make_sender(upstream: Upstream, client: Client) -> Caller:
+    """What sends calls to an upstream, reads the replies to their end and judges them. Raises `CallError`."""
+    own = client.wire if upstream.transport == "fanin" else None
+    return OverWire(upstream, own) if own else OverClient(upstream, client)
 
 
 class OverWire:
@@ -91,10 +79,10 @@ class OverWire:
         self._max_reply = upstream.max_reply
 
     async def __call__(self, call: Call) -> Reply:
-        """The reply, not judged yet."""
+        """The reply, its status accepted and its body decoded."""
         ready = Outgoing(call.method, self._request(call), limit=self._max_reply)
         reply = await exchange(self._pool, ready, Whole)
-        return Reply(reply.status, _texts(reply.headers), reply.body.whole())
+        return judge(call, Reply(reply.status, _texts(reply.headers), reply.body.whole()))
 
     def _request(self, call: Call) -> bytes:
         """The bytes of a request."""
@@ -116,7 +104,7 @@ class OverClient:
         self._client = client
 
     async def __call__(self, call: Call) -> Reply:
-        """The reply, not judged yet."""
+        """The reply, its status accepted and its body decoded."""
         try:
             response = await self._client.send(self._request(call), stream=True)
             try:
@@ -125,7 +113,7 @@ class OverClient:
                 await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise translate(error) from error
-        return Reply(response.status_code, _texts(response.headers.raw), body)
+        return judge(call, Reply(response.status_code, _texts(response.headers.raw), body))
 
     def _request(self, call: Call) -> httpx.Request:
         url = httpx.URL(self._upstream.url + call.target)

@@ -5,6 +5,7 @@ What it leaves to us: that a reply to HEAD has no body, how large a head may be,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import httptools
@@ -132,7 +133,7 @@ class Reading:
             raise BadReply("a transfer coding that was not asked for")
 
 
-def _of_body(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def _of_body(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """What is told of the body; a field that is repeated has all its values."""
     told: dict[bytes, bytes] = {}
     for name, value in headers:

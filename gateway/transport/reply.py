@@ -6,7 +6,7 @@ Whoever waits is woken once for what was asked for, not for every piece that the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from gateway.errors import CallError
@@ -55,14 +55,14 @@ class Incoming:
     interim = 0
     """1xx replies before it."""
 
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    """As they were sent, with the blanks behind a value; trailers are none."""
+
     error: CallError | None = None
     _waiter: asyncio.Future[None] | None = None
 
     def __init__(self, connection: Connection, ready: Outgoing) -> None:
         self.ready = ready
-        self.headers: list[tuple[bytes, bytes]] = []
-        """As they were sent, with the blanks behind a value; trailers are none."""
-
         self._connection = connection
 
     def decode(self, coding: str) -> None:

@@ -18,10 +18,10 @@ import pytest
 import respx
 
 from gateway import Gateway
-from gateway.call import Call
+from gateway.call import Call, Caller
 from gateway.plan import Upstream
 from gateway.telemetry import SpanType, Trace
-from gateway.upstream import Send, make_client
+from gateway.upstream import make_client, make_sender
 
 Serve: TypeAlias = Callable[..., Awaitable[httpx.AsyncClient]]
 
@@ -164,7 +164,7 @@ def make_call() -> Sending:
 
 
 @pytest.fixture
-async def send(wire: Wire) -> AsyncIterator[Send]:
+async def send(wire: Wire) -> AsyncIterator[Caller]:
     """The innermost caller, over the real transport, to `wire`; it takes replies of up to 1,000 bytes."""
     async with make_client() as client:
-        yield Send(Upstream("users", wire.url, "", 1000, {}), client)
+        yield make_sender(Upstream("users", wire.url, "", 1000, {}), client)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.call import Expectation, Reply
+from gateway.call import Caller, Expectation, Reply
 from gateway.errors import (
     AttemptTimeout,
     BadReply,
@@ -24,7 +24,7 @@ from gateway.errors import (
 from gateway.layers.timeout import Timeout
 from gateway.plan import Upstream
 from gateway.transport import Transport
-from gateway.upstream import Send, judge, make_client, translate
+from gateway.upstream import judge, make_client, make_sender, translate
 
 KINDS: dict[type[Exception], type[CallError]] = {
     # Nothing was sent: it is safe to send again, whatever the method.
@@ -107,7 +107,7 @@ async def test_a_client_that_sees_to_its_own_url_is_refused_what_it_would_change
         return httpx.Response(200, json={})
 
     async with make_client(httpx.MockTransport(keep)) as client:
-        send = Send(Upstream("users", "http://users.test", "", 1000, {}), client)
+        send = make_sender(Upstream("users", "http://users.test", "", 1000, {}), client)
         for target in ("/a/../b", "/a/./b", "/é", "/a b", "/a#b"):
             with pytest.raises(Unrendered):
                 await send(make_call(target=target))
@@ -167,7 +167,7 @@ def _chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
     ],
 )  # fmt: skip
 async def test_a_reply_that_is_none_is_an_error_of_its_kind(
-    wire: Any, send: Send, make_call: Any, script: Any, kind: type[CallError]
+    wire: Any, send: Caller, make_call: Any, script: Any, kind: type[CallError]
 ) -> None:
     """Byte by byte over a real connection, and asked once: nothing here repeats a call or follows a redirect."""
     wire.plays(script)
@@ -196,7 +196,7 @@ async def test_a_reply_that_is_none_is_an_error_of_its_kind(
     ids=["length", "chunks", "until closed", "of the largest size", "identity", "gzip", "no content", "created", "early hints"],
 )
 async def test_a_good_reply_is_read_to_its_end(
-    wire: Any, send: Send, make_call: Any, script: bytes, status: int, value: Any
+    wire: Any, send: Caller, make_call: Any, script: bytes, status: int, value: Any
 ) -> None:
     """However its end is told."""
     wire.plays(script)
@@ -207,7 +207,7 @@ async def test_a_good_reply_is_read_to_its_end(
 
 
 @pytest.mark.slow
-async def test_what_is_sent_is_the_call(wire: Any, send: Send, make_call: Any) -> None:
+async def test_what_is_sent_is_the_call(wire: Any, send: Caller, make_call: Any) -> None:
     """Method, target, fields and body as they were decided, with what goes along with every call, and nothing else."""
     wire.plays(OK)
     call = make_call("POST", "/a%2Fb?c=%20", headers=(("accept", "application/json"), ("x-name", "Zoë")), body=b"[1]")
@@ -234,7 +234,7 @@ async def test_nobody_listening_is_unreachable(make_call: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     async with make_client() as client:
-        send = Send(Upstream("users", f"http://127.0.0.1:{port}", "", 1000, {}), client)
+        send = make_sender(Upstream("users", f"http://127.0.0.1:{port}", "", 1000, {}), client)
 
         with pytest.raises(Unreachable):
             await send(make_call())
@@ -245,7 +245,7 @@ async def test_nobody_listening_is_unreachable(make_call: Any) -> None:
     "field", ["Content-Length: 5000", "Content-Encoding: gzip\r\nContent-Length: 5000"], ids=["too large", "gzip"]
 )
 async def test_a_reply_that_is_not_read_to_its_end_closes_its_connection(
-    wire: Any, send: Send, make_call: Any, field: str
+    wire: Any, send: Caller, make_call: Any, field: str
 ) -> None:
     """What is left of it must never be taken for the next reply."""
     wire.plays([_reply("200 OK", b"x" * 2000, field), "hang"])
@@ -258,7 +258,7 @@ async def test_a_reply_that_is_not_read_to_its_end_closes_its_connection(
 
 
 @pytest.mark.slow
-async def test_a_trickled_body_ends_with_the_attempt(wire: Any, send: Send, make_call: Any) -> None:
+async def test_a_trickled_body_ends_with_the_attempt(wire: Any, send: Caller, make_call: Any) -> None:
     """A byte now and then keeps no call alive: the attempt's timeout covers the body, and closes the connection."""
     wire.plays([b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n", (b" ", 0.01)])
 
@@ -270,7 +270,7 @@ async def test_a_trickled_body_ends_with_the_attempt(wire: Any, send: Send, make
 
 
 @pytest.mark.slow
-async def test_a_cancelled_call_closes_its_connection(wire: Any, send: Send, make_call: Any) -> None:
+async def test_a_cancelled_call_closes_its_connection(wire: Any, send: Caller, make_call: Any) -> None:
     """An upstream that hangs sees its caller leave; the cancellation passes through."""
     asked = asyncio.Event()
     wire.plays(["read", asked, "hang"])
@@ -286,7 +286,7 @@ async def test_a_cancelled_call_closes_its_connection(wire: Any, send: Send, mak
 
 
 @pytest.mark.slow
-async def test_a_connection_is_used_again(wire: Any, send: Send, make_call: Any) -> None:
+async def test_a_connection_is_used_again(wire: Any, send: Caller, make_call: Any) -> None:
     """Two calls one after the other need one connection."""
     wire.plays([OK, OK])
 
@@ -297,7 +297,7 @@ async def test_a_connection_is_used_again(wire: Any, send: Send, make_call: Any)
 
 
 @pytest.mark.slow
-async def test_a_connection_that_was_closed_in_the_meantime_costs_no_call(wire: Any, send: Send, make_call: Any) -> None:
+async def test_a_connection_that_was_closed_in_the_meantime_costs_no_call(wire: Any, send: Caller, make_call: Any) -> None:
     """An upstream may close an idle connection; the next call takes another one."""
     wire.plays(OK)
 
@@ -310,7 +310,7 @@ async def test_a_connection_that_was_closed_in_the_meantime_costs_no_call(wire: 
 
 
 @pytest.mark.slow
-async def test_a_connection_that_is_closed_at_the_next_call_costs_no_read(wire: Any, send: Send, make_call: Any) -> None:
+async def test_a_connection_that_is_closed_at_the_next_call_costs_no_read(wire: Any, send: Caller, make_call: Any) -> None:
     """Nothing came back and a GET does the same twice: it is asked again, once, on a connection of its own."""
     wire.plays([OK, "read", "close"], OK)
     await send(make_call())
@@ -320,7 +320,7 @@ async def test_a_connection_that_is_closed_at_the_next_call_costs_no_read(wire: 
 
 
 @pytest.mark.slow
-async def test_a_write_is_never_sent_again_by_the_wire(wire: Any, send: Send, make_call: Any) -> None:
+async def test_a_write_is_never_sent_again_by_the_wire(wire: Any, send: Caller, make_call: Any) -> None:
     """Nobody can know whether the upstream acted on it: that is the step's to decide, not the connection's."""
     wire.plays([OK, "read", "close"], OK)
     await send(make_call())

@@ -15,6 +15,7 @@ from gateway.decode import Undecodable, check_json, decode_json
 from gateway.errors import AttemptTimeout, BadReply, CallError, Disconnected, StatusRefused, Unreachable, Unrendered
 from gateway.plan import Upstream
 from gateway.transport import Body, Outgoing, Transport, Whole, exchange
+from gateway.verdict import IDEMPOTENT
 
 TIME_LEFT = "x-request-timeout"
 """Header with the seconds that are left, so that an upstream need not work for nobody."""
@@ -74,13 +75,13 @@ class OverWire:
 
     def __init__(self, upstream: Upstream, wire: Transport) -> None:
         url = httpx.URL(upstream.url)
-        self._pool = wire.pool(url)
+        self._pool = wire.keep(url)
         self._host = f"Host: {url.netloc.decode('ascii')}\r\n"
         self._max_reply = upstream.max_reply
 
     async def __call__(self, call: Call) -> Reply:
         """The reply, its status accepted and its body decoded."""
-        ready = Outgoing(call.method, self._request(call), limit=self._max_reply)
+        ready = Outgoing(call.method, self._request(call), None, self._max_reply, call.method in IDEMPOTENT)
         reply = await exchange(self._pool, ready, Whole)
         return judge(call, Reply(reply.status, _texts(reply.headers), reply.body.whole()))
 

@@ -47,7 +47,10 @@ class WirePolicy:
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """HTTP/1.1 over TCP, TLS and Unix sockets."""
+    """HTTP/1.1 over TCP, TLS and Unix sockets.
+
+    httpx's `timeout` of a request is not looked at: who calls has a deadline, and cancels.
+    """
 
     def __init__(self, policy: WirePolicy | None = None, *, names: NamesState | None = None) -> None:
         self._policy = policy or WirePolicy()
@@ -67,9 +70,10 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close every connection that is idle, and each other one when it is done."""
-        for pool in self.pools.values():
-            pool.close()
+        pools = list(self.pools.values())
         self.pools.clear()
+        for pool in pools:
+            pool.close()
         # The loop closes a socket in its next round, which may be its last.
         await asyncio.sleep(0)
 
@@ -77,6 +81,12 @@ class Transport(httpx.AsyncBaseTransport):
         """The connections to a URL's origin. Raises `httpx.UnsupportedProtocol`."""
         origin = self._origin(url)
         return self.pools.get(origin) or self._new_pool(origin)
+
+    def keep(self, url: httpx.URL) -> PoolState:
+        """The same, for those who hold on to it: it stays when nothing is open."""
+        pool = self.pool(url)
+        pool.on_empty = None
+        return pool
 
     def _origin(self, url: httpx.URL) -> Origin:
         port = PORTS.get(url.scheme)
@@ -88,7 +98,14 @@ class Transport(httpx.AsyncBaseTransport):
         def connection() -> Connection:
             return Connection(pool.put_back, pool.closed, self._policy.head)
 
-        pool = self.pools[origin] = PoolState(self._policy.pool, connect=partial(self._dial, origin, connection))
+        def forget() -> None:
+            # Who is about to try again in it opens a connection that closes behind it.
+            pool.close()
+            if self.pools.get(origin) is pool:
+                del self.pools[origin]
+
+        pool = PoolState(self._policy.pool, connect=partial(self._dial, origin, connection), on_empty=forget)
+        self.pools[origin] = pool
         return pool
 
 

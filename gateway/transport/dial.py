@@ -43,10 +43,10 @@ class DialState:
         try:
             async with asyncio.timeout(self.limit):
                 connection = await self._reach(origin, make)
-        except TimeoutError as error:
-            raise Unreachable(f"no connection within {self.limit} s") from error
-        except (OSError, UnicodeError, Unknown) as error:
-            raise Unreachable(str(error)) from error
+        except (OSError, UnicodeError, Unknown) as error:  # TimeoutError is an OSError
+            self.names.doubt(origin.host)
+            reason = f"no connection within {self.limit} s" if isinstance(error, TimeoutError) else str(error)
+            raise Unreachable(reason) from error
         if connection.is_closed:
             raise Unreachable("the connection ended before it was used")
         return connection

@@ -22,6 +22,9 @@ from gateway.transport.request import Outgoing
 async def exchange(pool: PoolState, ready: Outgoing, kind: type[Kind]) -> Kind:
     """The reply to a request. Raises `Unreachable` when nothing was sent; `Disconnected`, `BadReply` when nobody knows."""
     connection = pool.take_idle() or await pool.take()  # 1
+    while not ready.can_repeat and connection.uses and connection.has_news():
+        connection.close()
+        connection = pool.take_idle() or await pool.take()
     while True:
         reply = connection.begin(ready, kind)  # 2
         try:

@@ -14,9 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 KEEP = 10.0
 """Seconds that an answer is good for: short enough to follow a host that moves."""
+
+KEEP_DOUBTED = 1.0
+"""Seconds that it is good for when nobody was found there: a host that is down is not looked up for each call."""
 
 MOST_AT_ONCE = 64
 """Look-ups in flight. Each has a thread, which a slow name server can hold for half a minute."""
@@ -38,8 +42,8 @@ class NamesState:
 
     look_up: Callable[[str], Sequence[str]] = field(default=look_up, repr=False)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
-    known: dict[str, tuple[float, Sequence[str]]] = field(default_factory=dict)
-    """Each with the time until which it is good."""
+    known: dict[str, tuple[float, float, Sequence[str]]] = field(default_factory=dict)
+    """Each with the time it was learned at, and the seconds it is good for."""
 
     asked: dict[str, asyncio.Future[Sequence[str]]] = field(default_factory=dict)
     """Look-ups in flight."""
@@ -48,8 +52,8 @@ class NamesState:
         """The addresses of a host, best first. Raises `Unknown`."""
         if _is_address(host):
             return (host,)
-        until, addresses = self.known.get(host, (0.0, ()))
-        if self.clock() < until:
+        learned, keep, addresses = self.known.get(host, (-inf, 0.0, ()))
+        if self.clock() < learned + keep:
             return addresses
         if host not in self.asked:
             self._ask(host)
@@ -58,6 +62,12 @@ class NamesState:
         if not found:
             raise Unknown(f"{host} has no address")
         return found
+
+    def doubt(self, host: str) -> None:
+        """Nobody was found where it should be: it may have moved."""
+        if host in self.known:
+            learned, _, addresses = self.known[host]
+            self.known[host] = (learned, KEEP_DOUBTED, addresses)
 
     def _ask(self, host: str) -> None:
         if len(self.asked) >= MOST_AT_ONCE:
@@ -83,7 +93,7 @@ class NamesState:
 
     def _answered(self, host: str, found: Sequence[str]) -> None:
         if found:
-            self.known[host] = (self.clock() + KEEP, found)
+            self.known[host] = (self.clock(), KEEP, found)
         self.asked.pop(host).set_result(found)
 
 

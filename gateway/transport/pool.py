@@ -8,6 +8,7 @@ waited longest, and who is cancelled in that very moment hands it on. So no plac
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,10 @@ class PoolLimits:
     idle_for: float = 4.0
     """Seconds an idle connection is kept: below the 5 s after which common servers close theirs."""
 
+    max_age: float = 60.0
+    """Seconds after which a connection is not used again, so that a name's new address is found. Each goes a little earlier, by chance:
+    those that were opened together are not opened again together."""
+
 
 @dataclass
 class PoolState:
@@ -36,14 +41,18 @@ class PoolState:
     making: int = 0
     """Places of those who make a connection."""
 
-    connections: set[Connection] = field(default_factory=set, repr=False)
-    """All there are, in use or idle."""
+    connections: dict[Connection, float] = field(default_factory=dict, repr=False)
+    """All there are, in use or idle, each with the loop's time at which it is too old."""
 
     idle: dict[Connection, float] = field(default_factory=dict, repr=False)
     """Each with the loop's time at which it was put back; the newest last."""
 
     waiting: deque[asyncio.Future[Connection | None]] = field(default_factory=deque, repr=False)
     """Those who wait for a connection, or for a place to make one (None)."""
+
+    chance: Callable[[], float] = field(default=random.random, repr=False)
+    on_empty: Callable[[], None] | None = field(default=None, repr=False)
+    """Told when nothing is open any more."""
 
     is_closed: bool = False
     _sweeper: asyncio.TimerHandle | None = field(default=None, repr=False)
@@ -89,12 +98,15 @@ class PoolState:
 
     def put_back(self, connection: Connection) -> None:
         """The connection is free again."""
-        if connection.is_closed or (self.waiting and self._give(connection)):
+        if connection.is_closed:
             return
-        if self.is_closed:
+        now = self.loop.time()
+        if self.is_closed or now >= self.connections[connection]:
             connection.close()
             return
-        self.idle[connection] = self.loop.time()
+        if self.waiting and self._give(connection):
+            return
+        self.idle[connection] = now
         if self._sweeper is None:
             self._sweep_later()
 
@@ -102,7 +114,7 @@ class PoolState:
         """The connection is no more, idle or not."""
         self.idle.pop(connection, None)
         if connection in self.connections:
-            self.connections.remove(connection)
+            del self.connections[connection]
             self.making += 1
             self._pass_on()
 
@@ -122,17 +134,20 @@ class PoolState:
             self._pass_on()
             raise
         self.making -= 1
-        self.connections.add(connection)
+        self.connections[connection] = self.loop.time() + self.limits.max_age * (1 - self.chance() / 4)
         return connection
 
     def _pass_on(self) -> None:
         """A place of those who make a connection is not needed any more."""
-        if not self._give(None):
-            self.making -= 1
+        if self._give(None):
+            return
+        self.making -= 1
+        if not self.open and self.on_empty:
+            self.on_empty()
 
     def _vacate(self, connection: Connection) -> None:
         """Close a connection and keep its place."""
-        self.connections.remove(connection)
+        del self.connections[connection]
         self.making += 1
         self.idle.pop(connection, None)
         connection.close()

@@ -35,10 +35,8 @@ class Outgoing:
     limit: int = 0
     """Bytes of a reply that is collected whole."""
 
-    @property
-    def can_repeat(self) -> bool:
-        """All of it is at hand, and sending it twice does what sending it once does."""
-        return self.body is None and self.method in IDEMPOTENT
+    can_repeat: bool = False
+    """All of it is at hand, and sending it twice does what sending it once does."""
 
 
 def outgoing(request: httpx.Request) -> Outgoing:
@@ -70,7 +68,7 @@ def _with_body(request: httpx.Request, head: bytes, lowered: bytes) -> Outgoing:
     except httpx.RequestNotRead:
         content, stream = b"", cast("httpx.AsyncByteStream", request.stream)
     if lengths + codings == 0 and stream is None and not content:
-        return Outgoing(request.method, head)
+        return Outgoing(request.method, head, can_repeat=request.method in IDEMPOTENT)
     if lengths + codings != 1 or (codings and b"\r\ntransfer-encoding: chunked\r\n" not in lowered):
         raise httpx.LocalProtocolError("a body has one Content-Length, or comes in chunks")
     if codings:
@@ -80,7 +78,7 @@ def _with_body(request: httpx.Request, head: bytes, lowered: bytes) -> Outgoing:
         return Outgoing(request.method, head, _measured(stream, length))
     if len(content) != length:
         raise httpx.LocalProtocolError("a body is not as long as its Content-Length")
-    return Outgoing(request.method, head + content)
+    return Outgoing(request.method, head + content, can_repeat=request.method in IDEMPOTENT)
 
 
 def _length(text: str) -> int:

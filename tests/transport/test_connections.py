@@ -98,6 +98,48 @@ async def test_a_post_is_never_sent_twice(wire: Any, server: Any) -> None:
     assert [asked.method for asked in server.asked] == ["GET", "POST"]
 
 
+@pytest.mark.parametrize("parting", [b"", b"late"], ids=["its-end", "bytes"])
+async def test_a_post_is_not_sent_to_an_upstream_that_has_just_left(ours: Any, server: Any, parting: bytes) -> None:
+    """What the system knows already and the loop has not told: that can be asked, and a POST has only one chance."""
+    server.always(server.reply(b"ok"))
+    await ours.get(server.url)
+    leaving = socket.socket(fileno=os.dup(server.writers[0].get_extra_info("socket").fileno()))
+
+    with leaving:
+        leaving.send(parting) if parting else leaving.shutdown(socket.SHUT_RDWR)
+        reply = await ours.send("POST", server.url, content=b"pay")
+
+    assert reply.content == b"ok"
+    assert [asked.method for asked in server.asked] == ["GET", "POST"]
+    assert server.opened == 2
+
+
+async def test_a_pool_that_nobody_uses_does_not_stay(ours: Any, server: Any) -> None:
+    """Of a thousand origins asked once, none is remembered; but the one that a sender holds on to is."""
+    server.replies(server.reply(b"one", "200 OK", "Connection: close"), server.reply(b"two", "200 OK", "Connection: close"))
+
+    await ours.get(server.url)
+    after_one = list(ours.transport.pools)
+    kept = ours.transport.keep(httpx.URL(server.url))
+    await ours.get(server.url)
+
+    assert after_one == []
+    assert list(ours.transport.pools.values()) == [kept]
+
+
+async def test_a_call_asked_again_in_a_pool_that_is_gone_leaves_nothing_open(wiring: Any, server: Any) -> None:
+    """Its only connection ended, and with it the pool; the next one is closed behind the call."""
+    server.replies(server.reply(b"one"), (server.then.RST,), server.reply(b"two"))
+
+    async with wiring(pool=PoolLimits(idle_for=60)) as ours:
+        await ours.get(server.url)
+        following = await ours.get(server.url)
+        await server.until(lambda: not server.writers)
+
+        assert following.content == b"two"
+        assert not ours.transport.pools
+
+
 @pytest.mark.parametrize("failing", [1, 2], ids=["a-fresh-one", "a-used-one-and-then-a-fresh-one"])
 async def test_a_fresh_connection_that_fails_is_the_end_of_it(ours: Any, server: Any, failing: int) -> None:
     """Asking again is for the race with an idle time, once; whatever else fails is for others to retry."""

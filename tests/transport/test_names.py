@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from gateway.transport import NamesState
-from gateway.transport.names import KEEP, MOST_AT_ONCE, Unknown, look_up
+from gateway.transport.names import KEEP, KEEP_DOUBTED, MOST_AT_ONCE, Unknown, look_up
 
 
 @dataclass
@@ -82,6 +82,32 @@ async def test_an_answer_is_good_for_its_time(resolver: Resolver) -> None:
     later = await names.addresses("a.test")
 
     assert (first, kept, later) == (("127.0.0.1",), ("127.0.0.1",), ("127.0.0.2",))
+
+
+async def test_where_nobody_was_found_is_looked_up_again_soon(resolver: Resolver) -> None:
+    """The host may have moved; but one that is down is not looked up for every call."""
+    now = 100.0
+    names = NamesState(resolver, clock=lambda: now)
+    await names.addresses("a.test")
+
+    asked = []
+    for _ in range(4):
+        names.doubt("a.test")
+        await names.addresses("a.test")
+        asked.append(len(resolver.asked))
+        now += KEEP_DOUBTED / 2
+
+    assert asked == [1, 1, 2, 2]
+
+
+async def test_a_failed_connection_casts_doubt_on_the_name(resolver: Resolver, wiring: Any) -> None:
+    """Nobody listens there any more."""
+    names = NamesState(resolver)
+    async with wiring(names=names) as ours:
+        with pytest.raises(httpx.ConnectError):
+            await ours.get("http://a.test:1")
+
+    assert names.known["a.test"][1] == KEEP_DOUBTED
 
 
 @pytest.mark.parametrize("answer", [OSError("no"), UnicodeError("no"), RuntimeError("no"), ()], ids=["os", "name", "bug", "none"])

@@ -75,7 +75,7 @@ class Pooling(RuleBasedStateMachine):
         assert self.pool.making == len(self.dialling)
         assert len(self.taking) == len(self.dialling) + len(self.pool.waiting)
         alive = {one for one in self.known if not one.is_closed}
-        assert self.pool.connections == alive
+        assert set(self.pool.connections) == alive
         assert alive == set(self.pool.idle) | {one for one in self.held if not one.is_closed}
 
     @precondition(lambda self: any(not one.done() for one in self.dialling))
@@ -180,6 +180,39 @@ async def test_what_is_idle_for_too_long_is_closed() -> None:
     assert after_first == (True, False)
     assert young.is_closed
     assert not used.is_closed
+    assert pool.open == 1
+
+
+@pytest.mark.looptime
+async def test_what_is_too_old_is_not_used_again() -> None:
+    """A busy connection never sees a name's new address; those opened together do not all go in the same second."""
+    chances = iter([0.0, 1.0, 0.5])
+    pool = PoolState(PoolLimits(max_age=60), connect=lambda: new(pool), chance=lambda: next(chances))
+    oldest, younger = await pool.take(), await pool.take()
+
+    await asyncio.sleep(50)
+    pool.put_back(oldest)
+    pool.put_back(younger)
+
+    assert not oldest.is_closed
+    assert younger.is_closed
+    assert await pool.take() is oldest
+    await asyncio.sleep(10)
+    pool.put_back(oldest)
+    assert oldest.is_closed
+
+
+@pytest.mark.looptime
+async def test_the_place_of_what_is_too_old_goes_to_who_waits() -> None:
+    """With a connection of its own."""
+    pool = PoolState(PoolLimits(connections=1, max_age=60), connect=lambda: new(pool))
+    old = await pool.take()
+    waiting = asyncio.create_task(pool.take())
+    await asyncio.sleep(60)
+
+    pool.put_back(old)
+
+    assert await waiting is not old
     assert pool.open == 1
 
 

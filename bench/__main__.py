@@ -7,47 +7,75 @@ import os
 import platform
 import signal
 import sys
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
-from bench import HERE
-from bench.cores import available
-from bench.processes import Children
+from bench import HERE, docs
+from bench.checking import check_seconds
+from bench.cores import available, share_out
+from bench.peers import Peer, fanin
+from bench.processes import Broken, Children
 from bench.report import report
 from bench.results import Results
 from bench.roster import chosen
-from bench.run import Bench, Settings, say, set_up
-from bench.workloads import WORKLOADS
+from bench.run import Run, Settings, say, set_up
+from bench.stage import Stage
+from bench.workloads import WORKLOADS, Workload
 
-FULL = Settings(rounds=5, requests=10_000, seconds=6.0, warm=5_000)
-QUICK = Settings(rounds=3, requests=3_000, seconds=2.0, warm=2_000)
+FULL = Settings(rounds=5, requests=10_000, seconds=6.0, soak=50_000)
+QUICK = Settings(rounds=2, requests=2_000, seconds=1.0, soak=5_000)
+RESULTS = HERE / "results"
 
 
-def main() -> int:
+def main(args: Sequence[str] | None = None) -> int:
     """Measure and report. Exit status: 0 measured, 2 asked for what there is not, 130 interrupted."""
-    asked = arguments().parse_args()
-    usual = QUICK if asked.quick else FULL
-    settings = Settings(asked.rounds or usual.rounds, asked.requests or usual.requests, usual.seconds, usual.warm)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    results = Results(machine(), asdict(settings))
+    asked = arguments().parse_args(args)
+    if asked.write_docs:
+        docs.write()
+        return 0
     try:
-        peers = set_up(chosen(asked.only), results)
-        with Children() as children:
-            bench = Bench(settings, children, results)
-            for name in asked.workload or WORKLOADS:
-                workload = WORKLOADS[name]
-                bench.measure(workload, [peer for peer in peers if peer.serves(workload)])
+        peers, workloads = chosen(asked.only), wanted(asked.workload)
     except ValueError as error:
         say(f"bench: {error}")
         return 2
+    # make is told to end with SIGTERM as often as with Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        results = measure(peers, workloads, settings(asked))
     except KeyboardInterrupt:
-        say("interrupted")
+        say("interrupted; everything that was started has been ended")
         return 130
-    results.save(HERE / "results" / f"{asked.save}.json")
-    text = report(results)
-    (HERE / "results" / f"{asked.save}.md").write_text(text)
-    print(text)
+    keep(results, asked.save)
     return 0
+
+
+def measure(peers: Iterable[Peer], workloads: Sequence[Workload], settings: Settings) -> Results:
+    """A whole run."""
+    results = Results(machine(), asdict(settings))
+    present = set_up(peers, results)
+    pairs = [(workload, peer) for workload in workloads for peer in present if workload.name in peer.workloads]
+    with Children() as children:
+        stage = Stage(children, share_out(available(), max((peer.workers for peer in present), default=1)).rest)
+        run = Run(settings, stage, children, results)
+        run.measure(pairs)
+        if (WORKLOADS["aggregate-3"], fanin.PEER) in pairs:
+            run.soak(WORKLOADS["aggregate-3"], fanin.PEER)
+        if fanin.THOUSAND in present:
+            try:
+                results.check_seconds = check_seconds(children.folder, stage.origins)
+            except Broken as reason:
+                results.left_out["check of 1,000 endpoints"] = str(reason)
+    results.machine["load average, start and end"] += load_average()
+    return results
+
+
+def keep(results: Results, name: str) -> None:
+    """Print the report and write it down."""
+    text = report(results)
+    results.save(RESULTS / f"{name}.json")
+    (RESULTS / f"{name}.md").write_text(text)
+    print(text)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -58,10 +86,26 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="fewer rounds of fewer requests: under three minutes")
     parser.add_argument("--only", type=names, default=[], metavar="PEER,…", help="these peers and their variants alone")
     parser.add_argument("--workload", type=names, default=[], metavar="NAME,…", help="these workloads alone")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each workload")
-    parser.add_argument("--requests", type=int, metavar="N", help="requests in a round")
+    parser.add_argument("--rounds", type=count, metavar="N", help="rounds")
+    parser.add_argument("--requests", type=count, metavar="N", help="requests in a round")
+    parser.add_argument("--soak", type=count, metavar="N", help="requests in a row, to watch memory and open files")
     parser.add_argument("--save", default="latest", metavar="NAME", help="results/NAME.json and .md (default: latest)")
+    parser.add_argument("--write-docs", action="store_true", help="measure nothing; fill docs/performance.md")
     return parser
+
+
+def settings(asked: argparse.Namespace) -> Settings:
+    """How much to measure: as usual, but for what was said."""
+    said = {name: getattr(asked, name) for name in ("rounds", "requests", "soak") if getattr(asked, name)}
+    return replace(QUICK if asked.quick else FULL, **said)
+
+
+def wanted(names: Sequence[str]) -> list[Workload]:
+    """The workloads of these names, or all. Raises `ValueError`."""
+    unknown = [name for name in names if name not in WORKLOADS]
+    if unknown:
+        raise ValueError(f"no workload {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
+    return [workload for name, workload in WORKLOADS.items() if not names or name in names]
 
 
 def names(text: str) -> list[str]:
@@ -69,14 +113,27 @@ def names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def count(text: str) -> int:
+    """A number of at least one."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def machine() -> dict[str, Any]:
     """What it runs on, but for its name."""
     return {
-        "cores": len(available()) or os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
+        "cores": len(available()) or os.cpu_count() or 1,
+        "system": f"{platform.system()} {platform.release().split('-')[0]}, {platform.machine()}",
         "python": platform.python_version(),
-        "load": [round(value, 2) for value in os.getloadavg()],
+        "load average, start and end": load_average(),
     }
+
+
+def load_average() -> list[float]:
+    """Of the last minute, where the system tells."""
+    return [round(os.getloadavg()[0], 1)] if hasattr(os, "getloadavg") else []
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from typing import cast
 
 import uvloop
 
+WARMING = 2.0
+"""Seconds that the warm-up may take."""
+
 
 @dataclass(frozen=True)
 class Order:
@@ -34,7 +37,7 @@ class Order:
 
     requests: int
     seconds: float
-    """Nothing more is asked after this many, for the warm-up and for the rest each."""
+    """Nothing more is asked after this many."""
 
     length: int
     """Bytes of a right answer."""
@@ -172,7 +175,7 @@ async def execute(order: Order) -> Sample:
     clients = [Client(asked, order.length) for _ in range(order.connections)]
     for client in clients:
         await loop.create_connection(lambda client=client: client, "127.0.0.1", order.port)  # type: ignore[misc]
-    await send(clients, order.warm, order.seconds)
+    await send(clients, order.warm, WARMING)
     print("null", flush=True)
     await loop.run_in_executor(None, sys.stdin.readline)
 

@@ -54,9 +54,11 @@ class Children:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for child in list(self._running):
-            self.end(child)
+        # A second Ctrl-C must not keep anything alive.
+        interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.end(*self._running)
         self._folder.cleanup()
+        signal.signal(signal.SIGINT, interrupted)
 
     def start(self, command: Command, cores: frozenset[int]) -> subprocess.Popen[str]:
         """Start a peer; what it prints goes to a log that `serving` quotes when it fails."""
@@ -71,19 +73,21 @@ class Children:
         command = Command([sys.executable, "-m", module, *args])
         return self._start(command, cores, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None)
 
-    def end(self, child: subprocess.Popen[str]) -> None:
-        """End a process and its group: ask, wait, insist."""
+    def end(self, *children: subprocess.Popen[str]) -> None:
+        """End processes and their groups: ask all, wait, insist."""
         for number in (signal.SIGTERM, signal.SIGKILL):
-            # Also when the leader has left: its workers may not have.
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, number)
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(GRACE)
-        for stream in (child.stdin, child.stdout):
-            if stream is not None:
+            for child in children:
+                # Also when the leader has left: its workers may not have.
+                with suppress(ProcessLookupError):
+                    os.killpg(child.pid, number)
+            end = time.monotonic() + GRACE
+            for child in children:
+                with suppress(subprocess.TimeoutExpired):
+                    child.wait(max(0.0, end - time.monotonic()))
+        for child in children:
+            for stream in filter(None, (child.stdin, child.stdout)):
                 stream.close()
-        if child in self._running:
-            self._running.remove(child)
+        self._running = [child for child in self._running if child not in children]
 
     def serving(self, child: subprocess.Popen[str], port: int) -> None:
         """Wait until a peer listens. Raises `Broken` with the end of its log."""

@@ -22,11 +22,8 @@ class Round:
     p50_ms: float
     p99_ms: float
     wrong: int
-    peer_busy: float | None
-    """Share of its cores that the peer used."""
-
     rest_busy: float | None
-    """Share of theirs that the load, the upstreams and the collector used; near 1 it is they who limit requests per second."""
+    """Share of their cores that the load, the upstreams and the collector used; near 1, it is they who limit requests per second."""
 
     spans_lost: int = 0
     """Spans that should have reached the collector and did not."""
@@ -52,8 +49,25 @@ class Measured:
         costs = self._costs(connections)
         return median(costs) if costs else None
 
+    def per_second(self, connections: int) -> float | None:
+        """Requests per second of the best round."""
+        return max((one.per_second for one in self.at(connections)), default=None)
+
+    def at(self, connections: int) -> list[Round]:
+        """The rounds with so many connections."""
+        return self.rounds.get(connections, [])
+
     def _costs(self, connections: int) -> list[float]:
-        return [one.cpu_us for one in self.rounds.get(connections, []) if one.cpu_us is not None]
+        return [one.cpu_us for one in self.at(connections) if one.cpu_us is not None]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a peer holds after so many requests."""
+
+    requests: int
+    mib: float
+    files: int
 
 
 @dataclass
@@ -70,6 +84,10 @@ class Results:
 
     workloads: dict[str, dict[str, Measured]] = field(default_factory=dict)
     """Workload → peer → what it took."""
+
+    soak: list[Watched] = field(default_factory=list)
+    check_seconds: float | None = None
+    """CPU of `gateway check` on a config of 1,000 endpoints."""
 
     def cost(self, workload: str, peer: str, connections: int = 32) -> float | None:
         """CPU µs per request, None where it was not measured."""
@@ -88,6 +106,7 @@ class Results:
         found["workloads"] = {
             workload: {peer: _measured(value) for peer, value in peers.items()} for workload, peers in found["workloads"].items()
         }
+        found["soak"] = [Watched(**seen) for seen in found["soak"]]
         return cls(**found)
 
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.peers import Peer, fanin, fastify, golang, nginx
+from bench.peers import Peer, aiohttp, bare, fanin, fastapi, fastify, flask, golang, krakend, nginx
 
 PEERS: tuple[Peer, ...] = (
     fanin.PEER,
     fanin.UNTRACED,
+    fanin.SAMPLED,
+    fanin.THOUSAND,
+    fanin.WORKERS,
+    bare.PEER,
     nginx.PEER,
     fastify.PEER,
     golang.PEER,
+    krakend.PEER,
+    aiohttp.PEER,
+    flask.PEER,
+    fastapi.SHARED,
+    fastapi.FRESH,
 )
 
 

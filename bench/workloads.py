@@ -57,8 +57,42 @@ def aggregate(name: str, about: str, parts: int, prefix: str = "/", **more: Any)
     return Workload(name, about, lambda number: {part.name: value(f"{part.prefix}{number}") for part in calls}, calls, **more)
 
 
+def reshaped(number: int) -> Any:
+    """The twelve fields of `config/reshape.yaml`."""
+    user, orders, recommendations = (value(f"/{kind}/{number}") for kind in NAMES[:3])
+    return {
+        "id": user["id"],
+        "name": user["name"],
+        "email": user["email"],
+        "segment": user["segment"],
+        "city": user["address"]["city"],
+        "country": user["address"]["country"],
+        "personalised": user["consents"]["personalised"],
+        "balance": user["balance"],
+        "orders": [{"sku": item["sku"], "quantity": item["quantity"]} for item in orders["items"]],
+        "latest": orders["items"][0]["sku"],
+        "recommendations": [item["sku"] for item in recommendations["items"]],
+        "available": [item["sku"] for item in recommendations["items"] if item["in_stock"]],
+    }
+
+
+def chained(number: int) -> Any:
+    """A user, and what is recommended to their segment."""
+    user = value(f"/user/{number}")
+    return {"user": user, "recommendations": value(f"/for/{user['segment']}")}
+
+
 WORKLOADS: dict[str, Workload] = {
     workload.name: workload
-    for workload in (aggregate("aggregate-3", "three calls of 1 KiB each, merged", 3, connections=(32, 1)),)
+    for workload in (
+        aggregate("aggregate-3", "three calls of 1 KiB each, merged", 3, connections=(32, 1)),
+        aggregate("aggregate-1", "one call", 1),
+        aggregate("aggregate-10", "ten calls", 10, share=0.5),
+        aggregate("aggregate-20", "twenty calls", 20, share=0.25),
+        aggregate("large", "three calls of 100 KiB each", 3, "/large/", ids=16, share=0.25),
+        aggregate("cached", "three calls whose replies are kept; bare: the same bytes from uvicorn alone", 3, ids=1),
+        Workload("reshape", "three calls, twelve fields of them in the answer", reshaped),
+        Workload("chain", "two calls, one after the other: the second needs a value of the first", chained),
+    )
 }
 """By name, in the order they are measured."""

@@ -40,11 +40,6 @@ class Scene:
         return {part.name: self.url(part) for part in self.workload.parts}
 
 
-def aggregates(workload: Workload) -> bool:
-    """Whether a request is calls at once and nothing else, which every peer can be told to make."""
-    return bool(workload.parts)
-
-
 @dataclass(frozen=True)
 class Peer:
     """Somebody who answers the same requests."""
@@ -55,7 +50,12 @@ class Peer:
     """Sets it up and gives its version. Raises `Missing`."""
 
     command: Callable[[Scene], Command]
-    serves: Callable[[Workload], bool] = aggregates
+    workloads: tuple[str, ...] = ("aggregate-3",)
+    """What it is measured at."""
+
+    warm: int = 200
+    """Requests before each measurement, so that whatever compiles or adapts at run time has done so."""
+
     workers: int = 1
     is_traced: bool = False
     """Whether every request must leave spans at the collector."""

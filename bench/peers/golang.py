@@ -26,7 +26,7 @@ def _build(go: str, env: dict[str, str]) -> None:
     run([go, "build", "-o", HOME / "aggregate", "."], cwd=APP, env=env)
 
 
-def command(scene: Scene) -> Command:
+def start(scene: Scene) -> Command:
     """One core, said to the runtime as well.
 
     It would count one anyway where the bench pins it; on more, its idle threads look for work and cost a third more a request.
@@ -42,4 +42,4 @@ def command(scene: Scene) -> Command:
     )
 
 
-PEER = Peer("go", "Go: net/http and encoding/json, decoded and merged", prepare, command)
+PEER = Peer("go", "Go: net/http and encoding/json, decoded and merged", prepare, start, workloads=("aggregate-3", "large"))

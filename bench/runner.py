@@ -1,0 +1,120 @@
+"""One peer at one workload: started, looked at, and measured as often as it takes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.request
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from fractions import Fraction
+
+from bench import measure
+from bench.cores import available, share_out
+from bench.load import Order, Sample
+from bench.peers import Peer, Scene
+from bench.processes import Broken, Children, free_port, hear, tell
+from bench.results import Measured, Round
+from bench.stage import Stage
+from bench.workloads import Workload
+
+LOOKED_AT = 10
+"""Answers that are compared, in full, with what the upstreams gave."""
+
+
+class Runner:
+    """A peer that answers. Raises `Broken` where it does not, or answers wrongly."""
+
+    def __init__(self, stage: Stage, children: Children, peer: Peer, workload: Workload) -> None:
+        self.peer, self.workload = peer, workload
+        self.measured = Measured()
+        self._stage, self._children = stage, children
+        self._process: subprocess.Popen[str] | None = None
+        self._port = free_port()
+        self._length = 0
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        """The root of its process tree, once it is started."""
+        assert self._process is not None
+        return self._process
+
+    @property
+    def name(self) -> str:
+        """Who does what."""
+        return f"{self.workload.name}: {self.peer.name}"
+
+    def start(self) -> None:
+        """Start it, on cores of its own, and wait until it listens."""
+        scene = Scene(self._port, self._stage.origins, self._stage.collector, self.workload, self._children.folder)
+        self._process = self._children.start(self.peer.command(scene), share_out(available(), self.peer.workers).peer)
+        self._children.serving(self._process, self._port)
+
+    def check(self) -> None:
+        """Every answer must be what the upstreams gave, whatever the id; and every request must leave its spans."""
+        numbers = self.workload.numbers()
+        asked = numbers[:: max(1, len(numbers) // LOOKED_AT)]
+        self._look_at(asked)
+        if self.peer.is_traced:
+            before = self._stage.drain()
+            # Once more: what is in the cache by now leaves fewer spans.
+            self._look_at(asked)
+            spans = Fraction(self._stage.drain() - before, len(asked))
+            if not spans or spans.denominator > 1:
+                raise Broken(f"{float(spans):g} spans a request came to the collector")
+            self.measured.spans = int(spans)
+
+    def _look_at(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            path = f"{self.workload.path}{number}"
+            body = self._fetch(path)
+            if json.loads(body) != self.workload.answer(number):
+                raise Broken(f"{path} was answered wrongly: {body[:200]!r}")
+            self._length = len(body)
+
+    def _fetch(self, path: str) -> bytes:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=30) as reply:
+                return bytes(reply.read())
+        except OSError as error:
+            raise Broken(f"{path} was answered with {error}") from error
+
+    def load(self, connections: int, requests: int, seconds: float) -> Round:
+        """Send requests, and read every clock before and after those that count."""
+        numbers = self.workload.numbers()
+        warm = max(2 * connections, self.peer.warm // (1 if connections > 1 else 10))
+        asked = (numbers.start, len(numbers), connections, warm, requests, seconds, self._length)
+        order = Order(self._port, self.workload.path, *asked)
+        load = self._children.talk("bench.load", self._stage.cores, json.dumps(asdict(order)))
+        try:
+            hear(load)
+            return self._between(lambda: _run(load))
+        finally:
+            self._children.end(load)
+
+    def _between(self, run: Callable[[], Sample]) -> Round:
+        spans = self._stage.drain() if self.peer.is_traced else 0
+        peer, rest = measure.cpu_seconds(self.process.pid), self._stage.cpu_seconds()
+        sample = run()
+        rest = self._stage.cpu_seconds() - rest + sample.cpu
+        expected = sample.requests * self.measured.spans
+        came = self._stage.drain(spans + expected) - spans if self.peer.is_traced else 0
+        # Read last: what is exported after the last answer belongs to the requests as well.
+        return self._judge(sample, measure.cpu_seconds(self.process.pid) - peer, rest, expected - came)
+
+    def _judge(self, sample: Sample, cpu: float, rest: float, spans_lost: int) -> Round:
+        return Round(
+            requests=sample.requests,
+            cpu_us=cpu / max(1, sample.requests) * 1e6 if measure.IS_POSSIBLE else None,
+            per_second=sample.requests / sample.seconds,
+            p50_ms=sample.p50 * 1e3,
+            p99_ms=sample.p99 * 1e3,
+            wrong=sample.wrong,
+            rest_busy=rest / sample.seconds / max(1, len(self._stage.cores)) if measure.IS_POSSIBLE else None,
+            spans_lost=spans_lost,
+        )
+
+
+def _run(load: subprocess.Popen[str]) -> Sample:
+    tell(load)
+    return Sample(**hear(load))

@@ -18,6 +18,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from gateway.app import Gateway
+from gateway.cli.listener import Listener
 from gateway.errors import StartError
 
 if TYPE_CHECKING:
@@ -104,9 +105,9 @@ def url_of(taken: socket.socket) -> str:
 
 
 def options() -> dict[str, Any]:
-    """How uvicorn is run: the strict and quick parser, nothing in the answer that tells what we are, no proxy header believed."""
+    """How uvicorn is run: an answer in one write, nothing in it that tells what we are, no proxy header believed."""
     return {
-        "http": "httptools",
+        "http": Listener,
         "ws": "none",
         "lifespan": "on",
         "server_header": False,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 """What no path, query or URL has as it is."""
@@ -16,3 +18,15 @@ _DOT = re.compile("%2e", re.IGNORECASE)
 def has_dot_segment(path: str) -> bool:
     """A segment is `.` or `..`, also when its dots are percent-encoded, which changes nothing to who decodes them first."""
     return not {".", ".."}.isdisjoint(_DOT.sub(".", path).split("/"))
+
+
+def seconds_asked(text: str, now: float) -> float | None:
+    """`Retry-After` in seconds, None when it is neither a number nor a date (RFC 9110, section 10.2.3); `now` is wall time."""
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    # HTTP's dates are UTC, also in the one of their three forms that does not say so.
+    return max(0.0, date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now)

@@ -43,6 +43,9 @@ ANSWER_COMPLETE = "gateway.answer.complete"
 PLAN_STEPS = "gateway.plan.steps"
 CONFIG_REVISION = "gateway.config.revision"
 
+FREE_TEXT = frozenset({URL_PATH, URL_FULL, USER_AGENT, STEP_REASON})
+"""What hardly ever has the same value twice. All other attributes have few values, so that whoever encodes them may keep them."""
+
 Kind: TypeAlias = Literal["server", "client", "internal"]
 Attribute: TypeAlias = str | bool | int | float
 
@@ -75,7 +78,7 @@ class Span:
     start: int
     end: int | None = None
     own: dict[str, Attribute] = field(default_factory=dict)
-    """Attributes that others of its type do not have, or have otherwise."""
+    """Attributes that its type does not have, since they differ from one to the next."""
 
     error: bool = False
     """The span itself failed. A failure that was retried or absorbed does not mark the spans above it."""
@@ -103,7 +106,7 @@ class Span:
     @property
     def traceparent(self) -> str:
         """The W3C `traceparent` header that names this span as the parent of what follows."""
-        return f"00-{self.trace.id:032x}-{self.id:016x}-{'01' if self.trace.sampled else '00'}"
+        return f"{self.trace.before_id}{self.id:016x}{self.trace.after_id}"
 
     def fail(self, error_type: str) -> None:
         """Mark the span as failed; the type is a status code or an exception's full class name."""
@@ -132,9 +135,20 @@ class Trace:
 
     remote_parent: int | None = None
     tracestate: str = ""
+    recorded: bool = True
+    """Somebody will look at it: otherwise attempts leave no spans, and what spans there are have no attributes worth their making."""
+
     spans: list[Span] = field(default_factory=list, repr=False)
     epoch: int = field(default_factory=lambda: time.time_ns() - time.monotonic_ns(), repr=False)
     """What to add to the monotonic clock, so that a clock set back never makes a negative duration."""
+
+    before_id: str = field(init=False, repr=False)
+    """What each `traceparent` of this trace begins with; made once, since a request writes one for every attempt (0.2 µs against 0.45)."""
+
+    after_id: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.before_id, self.after_id = f"00-{self.id:032x}-", "-01" if self.sampled else "-00"
 
     def now(self) -> int:
         """Nanoseconds since the epoch, never running backwards within a trace."""
@@ -142,6 +156,7 @@ class Trace:
 
     def span(self, of: SpanType, parent: int | None) -> Span:
         """Begin a span; whoever begins it ends it."""
+        # As `now` says, here and where a span ends: the call would take as long as reading the clock (0.07 µs, sixteen times a request).
         span = Span(self, of, self.next_id(), parent, self.epoch + time.monotonic_ns())
         self.spans.append(span)
         return span

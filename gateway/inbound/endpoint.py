@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
@@ -62,7 +63,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI). A client that leaves ends whatever is in flight for it."""
         headers = pick_headers(scope["headers"], self._wanted)
-        trace = self.tracing.begin(self._span, _carrier(headers), _attributes(scope, headers))
+        trace = self.tracing.begin(self._span, _carrier(headers), partial(_attributes, scope, headers))
         root = trace.root
         try:
             response = await self._respond(scope, headers, receive, root)

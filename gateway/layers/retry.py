@@ -14,8 +14,6 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from functools import partial
 from itertools import count
 
@@ -25,6 +23,7 @@ from gateway import telemetry
 from gateway.call import Call, Caller, Reply
 from gateway.errors import CallError, StatusRefused
 from gateway.policy import RetryPolicy
+from gateway.syntax import seconds_asked
 from gateway.verdict import Verdict, classify
 
 
@@ -78,7 +77,7 @@ class Retry:
             return False
         asked = _retry_after(error)
         # An upstream that asks for a wait we cannot read wants to be left alone.
-        return asked is None or self._seconds(asked) is not None
+        return asked is None or seconds_asked(asked, self.wall_time()) is not None
 
     def _is_over(self, call: Call, state: RetryCallState) -> bool:
         """All attempts are used up, or the wait would end after the deadline: better to answer at once."""
@@ -89,21 +88,10 @@ class Retry:
         """What the upstream asks for, else a time drawn from a window that doubles (full jitter)."""
         assert state.outcome is not None
         asked = _retry_after(state.outcome.exception())
-        if asked is not None and (seconds := self._seconds(asked)) is not None:
+        if asked is not None and (seconds := seconds_asked(asked, self.wall_time())) is not None:
             return seconds
         window = min(self.policy.max_backoff, self.policy.backoff * 2.0 ** (state.attempt_number - 1))
         return self.chance() * window
-
-    def _seconds(self, asked: str) -> float | None:
-        """`Retry-After` in seconds, None when it is neither a number nor a date (RFC 9110, section 10.2.3)."""
-        if asked.isascii() and asked.isdigit():
-            return float(asked)
-        try:
-            date = parsedate_to_datetime(asked)
-        except (ValueError, OverflowError):
-            return None
-        # HTTP's dates are UTC, also in the one of their three forms that does not say so.
-        return max(0.0, date.replace(tzinfo=date.tzinfo or UTC).timestamp() - self.wall_time())
 
 
 def _retry_after(error: BaseException | None) -> str | None:

@@ -30,6 +30,9 @@ class Trace:
         return partial(self._attempt, caller, {})
 
     async def _attempt(self, caller: Caller, types: dict[tuple[str, str], SpanType], call: Call) -> Reply:
+        if not call.span.trace.recorded:
+            # The upstream is told the step's span, and that nobody keeps it.
+            return await caller(call)
         # As many as there are steps that call this upstream.
         of = types.get((call.method, call.template)) or types.setdefault((call.method, call.template), self._type(call))
         with call.span.child(of) as span:

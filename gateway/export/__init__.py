@@ -1,0 +1,196 @@
+"""Records out: a finished trace becomes OpenTelemetry's spans. The only room that knows OpenTelemetry.
+
+The SDK keeps its say: its provider reads the `OTEL_…` variables, its sampler decides, its resource names the service. The usual way out,
+OTLP over HTTP, is ours from there on ([`otlp.py`](otlp.py), [`outbox.py`](outbox.py)): the SDK's objects, encoder and exporter cost an
+aggregate over three upstreams 300 µs, which is three times the request itself. Processors of a user's own, and exporters other than that
+one, are handed the SDK's `ReadableSpan`s when the request is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, cast
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import get_current_span
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from gateway import __version__
+from gateway.errors import StartError
+from gateway.export.readable import KINDS, readable_spans
+from gateway.export.settings import OTLP_HTTP, batch_policy, collector_policy, exporters, is_disabled
+from gateway.telemetry import Attribute, SpanType, Trace
+
+if TYPE_CHECKING:
+    from gateway.export.outbox import OutboxState
+
+GRACE = 3.0
+"""Seconds that the last spans may take to leave."""
+
+_SCOPE = InstrumentationScope("fanin", __version__)
+_NOWHERE = Context()
+
+
+class Tracing:
+    """Begins traces as the sampler decides, and hands finished ones to whoever wants them."""
+
+    def __init__(
+        self,
+        provider: TracerProvider | None = None,
+        processors: Iterable[SpanProcessor] = (),
+        sinks: Iterable[Callable[[Trace], None]] = (),
+    ) -> None:
+        self._provider = provider or TracerProvider(resource=_resource(), shutdown_on_exit=False)
+        self._given = tuple(processors)
+        self._sinks = tuple(sinks)
+        self._propagator = TraceContextTextMapPropagator()
+        self._longest = SpanLimits().max_span_attribute_length
+        # Those at work, between start and stop.
+        self._processors: list[SpanProcessor] = []
+        self._outbox: OutboxState | None = None
+
+    def start(self, environ: Mapping[str, str] = os.environ) -> None:
+        """Start exporting where the environment says to; called in each worker's loop. Raises `StartError`."""
+        if is_disabled(environ):
+            return
+        names = exporters(environ)
+        others = [BatchSpanProcessor(_installed(name)()) for name in names if name != OTLP_HTTP]
+        self._processors = [*self._given, *others]
+        if OTLP_HTTP in names:
+            self._outbox = _open_outbox(environ, self._provider.resource)
+
+    def begin(self, of: SpanType, carrier: Mapping[str, str], own: Callable[[], dict[str, Attribute]]) -> Trace:
+        """A trace whose root is a span of this type, going on from the caller's `traceparent` if there is a good one.
+
+        Its own attributes are made when somebody wants them: of a request that nobody records they are not.
+        """
+        # Without a carrier there is nothing to look for (0.4 µs), whatever else the loop's own context may say.
+        context = self._propagator.extract(carrier) if carrier else _NOWHERE
+        remote = get_current_span(context).get_span_context()
+        ids = self._provider.id_generator
+        trace_id = remote.trace_id if remote.is_valid else ids.generate_trace_id()
+        decision = self._provider.sampler.should_sample(
+            context, trace_id, of.name, KINDS[of.kind], _Offered(of, own), trace_state=remote.trace_state
+        )
+        sampled = decision.decision is Decision.RECORD_AND_SAMPLE
+        trace = Trace(
+            id=trace_id,
+            sampled=sampled,
+            next_id=ids.generate_span_id,
+            remote_parent=remote.span_id if remote.is_valid else None,
+            tracestate=decision.trace_state.to_header() if decision.trace_state else "",
+            recorded=bool(self._sinks or (sampled and (self._outbox or self._processors))),
+        )
+        root = trace.span(of, trace.remote_parent)
+        if trace.recorded:
+            root.own = own()
+        return trace
+
+    def finish(self, trace: Trace) -> None:
+        """End the root, and whatever was cut short below it, and hand the trace on."""
+        for span in trace.spans:
+            if span.end is None:
+                span.end = trace.now()
+        for sink in self._sinks:
+            sink(trace)
+        if trace.sampled and trace.recorded:
+            self._export(trace)
+        if not self._sinks:
+            # A trace and its spans hold each other. Let go, they vanish without the garbage collector having to find them: 1 µs.
+            trace.spans.clear()
+
+    async def stop(self) -> None:
+        """Let the last spans leave, for `GRACE` seconds at most, without stopping the loop."""
+        outbox, self._outbox = self._outbox, None
+        processors, self._processors = self._processors, []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                if outbox:
+                    await outbox.stop()
+                if processors:
+                    await _shut_down(processors)
+
+    def _export(self, trace: Trace) -> None:
+        if self._longest is not None:
+            for span in trace.spans:
+                span.own = {name: value[: self._longest] if isinstance(value, str) else value for name, value in span.own.items()}
+        if self._outbox:
+            self._outbox.put(trace)
+        if self._processors:
+            for readable in readable_spans(trace, self._provider.resource, _SCOPE):
+                for processor in self._processors:
+                    processor.on_end(readable)
+
+
+class _Offered(Mapping[str, Attribute]):
+    """The root's attributes, made when a sampler looks at them: the SDK's own never do, and it would take 1 µs."""
+
+    __slots__ = ("_of", "_own")
+
+    def __init__(self, of: SpanType, own: Callable[[], dict[str, Attribute]]) -> None:
+        self._of, self._own = of, own
+
+    def __getitem__(self, name: str) -> Attribute:
+        return {**self._of.attributes, **self._own()}[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._of.attributes, **self._own()})
+
+    def __len__(self) -> int:
+        return len({**self._of.attributes, **self._own()})
+
+
+def _open_outbox(environ: Mapping[str, str], resource: Resource) -> OutboxState:
+    # They bring protobuf along, which those who export nothing need not wait for.
+    from gateway.export.collector import Collector
+    from gateway.export.otlp import Envelope
+    from gateway.export.outbox import OutboxState
+
+    outbox = OutboxState(batch_policy(environ), Collector(collector_policy(environ)), Envelope(resource, _SCOPE))
+    outbox.start()
+    return outbox
+
+
+def _installed(name: str) -> Callable[[], SpanExporter]:
+    """An exporter by its name, as the SDK finds them."""
+    for found in entry_points(group="opentelemetry_traces_exporter", name=name):
+        return cast("Callable[[], SpanExporter]", found.load())
+    raise StartError(
+        f"the exporter {name!r}, which OTEL_TRACES_EXPORTER or OTEL_EXPORTER_OTLP_PROTOCOL asks for, is not installed"
+    )
+
+
+async def _shut_down(processors: Iterable[SpanProcessor]) -> None:
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def shut_down() -> None:
+        for processor in processors:
+            processor.shutdown()
+        with suppress(RuntimeError):  # The loop may have gone on without us.
+            loop.call_soon_threadsafe(done.set)
+
+    # A daemon: one that hangs must not keep the process.
+    threading.Thread(target=shut_down, name="fanin-export-stop", daemon=True).start()
+    await done.wait()
+
+
+def _resource() -> Resource:
+    """Who we are, where the environment (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`) does not say otherwise."""
+    named = Resource.create()
+    ours = {SERVICE_NAME: "fanin", SERVICE_VERSION: __version__}
+    unnamed = {
+        key: value
+        for key, value in ours.items()
+        if str(named.attributes.get(key, "unknown_service")).startswith("unknown_service")
+    }
+    return named.merge(Resource(unnamed))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from gateway import telemetry
-from gateway.call import Failed, Reply
+from gateway.call import Failed, Outcome, Reply
 from gateway.errors import CallError
 from gateway.execute import Ran
 from gateway.plan import Plan, Step
@@ -59,16 +59,15 @@ def problem_response(problem: Problem) -> Response:
 def server_timing(plan: Plan, ran: Ran, trace: Trace) -> str:
     """A metric per step that began, in the order written (milliseconds; its status and what the cache did), and one for the shaping."""
     metrics = [
-        f'{step.name};dur={ran.spans[step.name].seconds * 1000:.1f};desc="{_described(ran, step.name)}"'
+        f'{step.name};dur={span.seconds * 1000:.1f};desc="{_described(ran.outcomes.get(step.name))}"'
         for step in plan.steps
-        if step.name in ran.spans
+        if (span := ran.spans.get(step.name))
     ]
     metrics += [f"merge;dur={span.seconds * 1000:.1f}" for span in trace.spans if span.type is telemetry.SHAPE]
     return ", ".join(metrics)
 
 
-def _described(ran: Ran, name: str) -> str:
-    outcome = ran.outcomes.get(name)
+def _described(outcome: Outcome | None) -> str:
     if isinstance(outcome, Reply):
         return f"{outcome.status} {outcome.cache}" if outcome.cache else str(outcome.status)
     return "failed" if isinstance(outcome, Failed) else "skipped" if outcome else "cancelled"

@@ -12,7 +12,7 @@ from gateway.policy import show_duration
 
 if TYPE_CHECKING:
     from gateway.inputs import Input
-    from gateway.policy import CachePolicy, RetryPolicy
+    from gateway.policy import CachePolicy, RetryPolicy, TlsPolicy
     from gateway.reference import Expression, Structure, Template
     from gateway.shape import Shape
     from gateway.telemetry import SpanType
@@ -35,6 +35,16 @@ class Upstream:
     headers: Mapping[str, str] = field(repr=False)
     transport: str = "fanin"
     """What carries the calls: `fanin` or `httpx`."""
+
+    compression: bool = False
+    """Replies are asked for in gzip or deflate."""
+
+    tls: TlsPolicy | None = field(default=None, repr=False)
+    unix: str | None = None
+    """Path of a Unix socket to reach it by."""
+
+    http2: bool = False
+    proxy: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ A policy is written in the config as it stands here (`retry: {attempts: 3}`) and
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -92,3 +93,16 @@ class CachePolicy(Policy):
 
     def __str__(self) -> str:
         return f"cache {show_duration(self.ttl)}"
+
+
+class TlsPolicy(Policy):
+    """Whom an upstream must prove to be, and who we are to it. There is no way to leave one unverified."""
+
+    ca: Path | None = None
+    """File with the certificates to trust, in place of the system's."""
+
+    certificate: Path | None = None
+    """File with our own, shown to an upstream that asks for one; its key may be in the same file."""
+
+    key: Path | None = None
+    """File with the key of `certificate`, not encrypted."""

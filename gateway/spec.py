@@ -14,7 +14,7 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from gateway.finding import Path
-from gateway.policy import CachePolicy, Duration, RetryPolicy, Size
+from gateway.policy import CachePolicy, Duration, RetryPolicy, Size, TlsPolicy
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -91,6 +91,21 @@ class UpstreamSpec(Spec):
 
     transport: Literal["fanin", "httpx"] = "fanin"
     """What carries the calls: our own HTTP/1.1, or httpx's stock transport."""
+
+    compression: bool = False
+    """Ask for replies in gzip or deflate. Worth its CPU, here and there, where the network between is slow or paid for."""
+
+    tls: TlsPolicy | None = None
+    """Certificates, for an `https://` url. Without it the system's are trusted, and none is shown."""
+
+    unix: str | None = None
+    """Path of a Unix socket that leads there; `url` still says the host that is asked for."""
+
+    http2: bool = False
+    """Speak HTTP/2 where the upstream does, with `transport: httpx` and the package `h2`."""
+
+    proxy: str | None = None
+    """URL of a proxy to go by, with `transport: httpx`: `http://proxy.internal:3128`."""
 
     retry: RetryPolicy | None = None
     """Send again what failed in passing. Off unless written."""

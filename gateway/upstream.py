@@ -12,9 +12,10 @@ import httpx
 
 from gateway.call import Call, Caller, Headers, Reply
 from gateway.decode import Undecodable, check_json, decode_json
-from gateway.errors import AttemptTimeout, BadReply, CallError, Disconnected, StatusRefused, Unreachable, Unrendered
+from gateway.errors import AttemptTimeout, BadReply, CallError, Disconnected, StartError, StatusRefused, Unreachable, Unrendered
 from gateway.plan import Upstream
-from gateway.transport import Body, Outgoing, Transport, Whole, exchange
+from gateway.policy import TlsPolicy
+from gateway.transport import Body, Outgoing, Transport, Whole, exchange, make_context
 from gateway.verdict import IDEMPOTENT
 
 TIME_LEFT = "x-request-timeout"
@@ -49,7 +50,7 @@ def make_client(transport: httpx.AsyncBaseTransport | None = None, upstreams: It
     carrier = transport or Transport()
     client = Client(
         transport=carrier,
-        mounts={upstream.url: _stock_transport() for upstream in stock},
+        mounts={upstream.url: _stock_transport(upstream) for upstream in stock},
         cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
         follow_redirects=False,
         trust_env=False,
@@ -59,15 +60,27 @@ def make_client(transport: httpx.AsyncBaseTransport | None = None, upstreams: It
     return client
 
 
-def _stock_transport() -> httpx.AsyncHTTPTransport:
-    # Without a bound: a call that is cancelled while it waits for a connection loses its place for good (encode/httpcore #1093).
-    return httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=None, keepalive_expiry=4.0), trust_env=False)
+def _stock_transport(upstream: Upstream) -> httpx.AsyncHTTPTransport:
+    return httpx.AsyncHTTPTransport(
+        verify=make_context(upstream.tls or TlsPolicy()),
+        http2=upstream.http2,
+        proxy=upstream.proxy,
+        uds=upstream.unix,
+        # Without a bound: a call that is cancelled while it waits for a connection loses its place for good (encode/httpcore #1093).
+        limits=httpx.Limits(max_connections=None, keepalive_expiry=4.0),
+        trust_env=False,
+    )
 
 
 def make_sender(upstream: Upstream, client: Client) -> Caller:
-    """What sends calls to an upstream, reads the replies to their end and judges them. Raises `CallError`."""
+    """What sends calls to an upstream, reads the replies to their end and judges them. Raises `StartError`; what it makes,
+    `CallError`.
+    """
     own = client.wire if upstream.transport == "fanin" else None
-    return OverWire(upstream, own) if own else OverClient(upstream, client)
+    try:
+        return OverWire(upstream, own) if own else OverClient(upstream, client)
+    except httpx.InvalidURL as error:
+        raise StartError(f"upstream {upstream.name} has a url that cannot be called: {error}") from error
 
 
 class OverWire:
@@ -75,8 +88,8 @@ class OverWire:
 
     def __init__(self, upstream: Upstream, wire: Transport) -> None:
         url = httpx.URL(upstream.url)
-        self._pool = wire.keep(url)
-        self._host = f"Host: {url.netloc.decode('ascii')}\r\n"
+        self._pool = wire.keep(url, upstream.tls, upstream.unix)
+        self._fixed = f"Host: {url.netloc.decode('ascii')}\r\naccept-encoding: {_encodings(upstream)}\r\n"
         self._max_reply = upstream.max_reply
 
     async def __call__(self, call: Call) -> Reply:
@@ -92,7 +105,7 @@ class OverWire:
             raise Unrendered("a target with a character that no target has")
         length = f"Content-Length: {len(call.body)}\r\n" if call.body or call.method in _WITH_BODY else ""
         return (
-            f"{call.method} {call.target} HTTP/1.1\r\n{self._host}{_fields(call, self._pool.loop.time())}{length}\r\n".encode()
+            f"{call.method} {call.target} HTTP/1.1\r\n{self._fixed}{_fields(call, self._pool.loop.time())}{length}\r\n".encode()
             + call.body
         )
 
@@ -103,6 +116,7 @@ class OverClient:
     def __init__(self, upstream: Upstream, client: httpx.AsyncClient) -> None:
         self._upstream = upstream
         self._client = client
+        self._encodings = f"accept-encoding: {_encodings(upstream)}\r\n"
 
     async def __call__(self, call: Call) -> Reply:
         """The reply, its status accepted and its body decoded."""
@@ -121,7 +135,8 @@ class OverClient:
         # httpx normalises what it is given. What is sent is what was rendered, or nothing.
         if url.raw_path != call.target.encode():
             raise Unrendered("the target would be changed on its way out")
-        headers = [line.split(b": ", 1) for line in _fields(call, asyncio.get_running_loop().time()).encode().split(b"\r\n")[:-1]]
+        fields = self._encodings + _fields(call, asyncio.get_running_loop().time())
+        headers = [line.split(b": ", 1) for line in fields.encode().split(b"\r\n")[:-1]]
         return httpx.Request(call.method, url, headers=[(name, text) for name, text in headers], content=call.body or None)
 
     async def _read(self, response: httpx.Response) -> bytes:
@@ -136,6 +151,10 @@ class OverClient:
         return body.whole()
 
 
+def _encodings(upstream: Upstream) -> str:
+    return "gzip, deflate" if upstream.compression else "identity"
+
+
 def _fields(call: Call, now: float) -> str:
     """The header lines of a call: its own, and what goes along with every one."""
     lines = "".join([f"{name}: {text}\r\n" for name, text in call.headers])
@@ -145,7 +164,7 @@ def _fields(call: Call, now: float) -> str:
     if state := call.span.trace.tracestate:
         lines += f"tracestate: {state}\r\n"
     left = max(0.0, call.deadline - now)
-    return f"{lines}accept-encoding: identity\r\n{TIME_LEFT}: {left:.3f}\r\ntraceparent: {call.span.traceparent}\r\n"
+    return f"{lines}{TIME_LEFT}: {left:.3f}\r\ntraceparent: {call.span.traceparent}\r\n"
 
 
 def _texts(headers: Iterable[tuple[bytes, bytes]]) -> Headers:

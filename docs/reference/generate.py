@@ -25,6 +25,7 @@ SECTIONS = {
     "ForwardSpec": "forward",
     "RetryPolicy": "retry",
     "CachePolicy": "cache",
+    "TlsPolicy": "tls",
     "EndpointSpec": "endpoint",
     "InputSpec": "input",
     "StepSpec": "step",

@@ -10,6 +10,7 @@ from gateway.compile.report import RESERVED, Names, Reading, Report
 from gateway.compile.splicing import spliced
 from gateway.compile.steps import Surroundings, compile_step
 from gateway.compile.upstreams import compile_upstream
+from gateway.compile.ways import check_shared_ways
 from gateway.errors import ConfigError
 from gateway.finding import Path
 from gateway.inputs import Input, Where, make_input
@@ -38,6 +39,7 @@ def compile_plans(loaded: Loaded) -> tuple[Plan, ...]:
 
 def _endpoints(spec: GatewaySpec, loaded: Loaded, report: Report) -> Iterator[Plan]:
     upstreams = {name: compile_upstream(name, upstream, report) for name, upstream in spec.upstreams.items()}
+    check_shared_ways(upstreams.values(), report)
     written = loaded.source.at(("upstreams",))
     if not spec.endpoints:
         report.add(("endpoints",), "should not be empty")

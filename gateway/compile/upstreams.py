@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from gateway.compile.report import Report
+from gateway.compile.ways import check_way
 from gateway.finding import Path
 from gateway.plan import Upstream
 from gateway.spec import ForwardSpec, UpstreamSpec
@@ -30,8 +31,20 @@ def compile_upstream(name: str, spec: UpstreamSpec, report: Report) -> Upstream:
     check_forward(spec.forward, (*path, "forward"), report)
     for header, value in spec.headers.items():
         check_value(value, (*path, "headers", header), report)
-    headers = {key.lower(): value for key, value in spec.headers.items()}
-    return Upstream(name, url, prefix, spec.max_reply, headers, spec.transport)
+    check_way(spec, path, report)
+    return Upstream(
+        name=name,
+        url=url,
+        prefix=prefix,
+        max_reply=spec.max_reply,
+        headers={key.lower(): value for key, value in spec.headers.items()},
+        transport=spec.transport,
+        compression=spec.compression,
+        tls=spec.tls,
+        unix=spec.unix,
+        http2=spec.http2,
+        proxy=spec.proxy,
+    )
 
 
 def check_headers(names: Iterable[str], path: Path, report: Report) -> None:
@@ -69,7 +82,8 @@ def _split(url: str, path: Path, report: Report) -> tuple[str, str]:
     try:
         parts = urlsplit(url)
         port_is_good = parts.port is None or parts.port > 0
-    except ValueError:
+        (parts.hostname or "").encode("idna")
+    except ValueError:  # UnicodeError is one
         report.add(path, "not a URL; write http://HOST:PORT")
         return "", ""
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_good or CONTROL.search(url) or " " in url:

@@ -22,7 +22,7 @@ from opentelemetry.sdk.environment_variables import (
 from opentelemetry.util.re import parse_env_headers
 
 from gateway.errors import StartError
-from gateway.transport import TlsPolicy
+from gateway.policy import TlsPolicy
 
 OTLP_HTTP = "otlp"
 """The one exporter that is our own: OTLP over HTTP, in protobuf."""
@@ -106,7 +106,11 @@ def collector_policy(environ: Mapping[str, str]) -> CollectorPolicy:
         headers=parse_env_headers(_otlp(environ, "HEADERS"), liberal=True),
         timeout=_number(environ, _name(environ, "TIMEOUT"), 10.0),
         compression=compression,
-        tls=TlsPolicy(_file(environ, "CERTIFICATE"), _file(environ, "CLIENT_CERTIFICATE"), _file(environ, "CLIENT_KEY")),
+        tls=TlsPolicy(
+            ca=_file(environ, "CERTIFICATE"),
+            certificate=_file(environ, "CLIENT_CERTIFICATE"),
+            key=_file(environ, "CLIENT_KEY"),
+        ),
     )
 
 

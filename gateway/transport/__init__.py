@@ -14,6 +14,7 @@ from functools import partial
 import httpx
 
 from gateway.errors import BadReply, CallError, Unreachable
+from gateway.policy import TlsPolicy
 from gateway.transport.body import Body
 from gateway.transport.connection import Connection
 from gateway.transport.dial import DialState, Origin
@@ -23,10 +24,11 @@ from gateway.transport.pool import PoolLimits, PoolState
 from gateway.transport.reading import HeadLimits
 from gateway.transport.reply import Streamed, Whole
 from gateway.transport.request import Outgoing, outgoing
-from gateway.transport.tls import TlsPolicy
+from gateway.transport.tls import make_context
 
 __all__ = [
-    "Body", "HeadLimits", "NamesState", "Outgoing", "PoolLimits", "PoolState", "TlsPolicy", "Transport", "Whole", "WirePolicy", "exchange",
+    "Body", "HeadLimits", "NamesState", "Outgoing", "PoolLimits", "PoolState", "Transport", "Whole", "WirePolicy", "exchange",
+    "make_context",
 ]  # fmt: skip
 
 PORTS = {"http": 80, "https": 443}
@@ -79,20 +81,16 @@ class Transport(httpx.AsyncBaseTransport):
 
     def pool(self, url: httpx.URL) -> PoolState:
         """The connections to a URL's origin. Raises `httpx.UnsupportedProtocol`."""
-        origin = self._origin(url)
-        return self.pools.get(origin) or self._new_pool(origin)
+        return self._pool(_origin(url, self._policy.tls, self._policy.uds))
 
-    def keep(self, url: httpx.URL) -> PoolState:
-        """The same, for those who hold on to it: it stays when nothing is open."""
-        pool = self.pool(url)
+    def keep(self, url: httpx.URL, tls: TlsPolicy | None = None, uds: str | None = None) -> PoolState:
+        """The same, by a way of its own, for those who hold on to it: it stays when nothing is open."""
+        pool = self._pool(_origin(url, tls or self._policy.tls, uds or self._policy.uds))
         pool.on_empty = None
         return pool
 
-    def _origin(self, url: httpx.URL) -> Origin:
-        port = PORTS.get(url.scheme)
-        if port is None or not url.host:
-            raise httpx.UnsupportedProtocol("an upstream's URL begins with http:// or https:// and a host")
-        return Origin(url.scheme, url.raw_host.decode("ascii"), url.port or port, self._policy.tls, self._policy.uds)
+    def _pool(self, origin: Origin) -> PoolState:
+        return self.pools.get(origin) or self._new_pool(origin)
 
     def _new_pool(self, origin: Origin) -> PoolState:
         def connection() -> Connection:
@@ -107,6 +105,13 @@ class Transport(httpx.AsyncBaseTransport):
         pool = PoolState(self._policy.pool, connect=partial(self._dial, origin, connection), on_empty=forget)
         self.pools[origin] = pool
         return pool
+
+
+def _origin(url: httpx.URL, tls: TlsPolicy, uds: str | None) -> Origin:
+    port = PORTS.get(url.scheme)
+    if port is None or not url.host:
+        raise httpx.UnsupportedProtocol("an upstream's URL begins with http:// or https:// and a host")
+    return Origin(url.scheme, url.raw_host.decode("ascii"), url.port or port, tls, uds)
 
 
 class _Body(httpx.AsyncByteStream):
@@ -128,7 +133,7 @@ class _Body(httpx.AsyncByteStream):
 
 def _as_httpx(error: CallError) -> httpx.TransportError:
     """The error as httpx has it: `httpx.ConnectError` and `httpx.ConnectTimeout` say that nothing was sent."""
+    cause = error.__cause__ or error
     if isinstance(error, Unreachable):
-        timed_out = isinstance(error.__cause__, TimeoutError)
-        return httpx.ConnectTimeout(str(error)) if timed_out else httpx.ConnectError(str(error))
-    return httpx.RemoteProtocolError(str(error)) if isinstance(error, BadReply) else httpx.ReadError(str(error))
+        return httpx.ConnectTimeout(str(error)) if isinstance(cause, TimeoutError) else httpx.ConnectError(str(cause))
+    return httpx.RemoteProtocolError(str(cause)) if isinstance(error, BadReply) else httpx.ReadError(str(cause))

@@ -152,7 +152,7 @@ class Connection(asyncio.Protocol):
         reply, self._reply = self._reply, None
         if reply is not None:
             reply.is_unread = not reply.status and reply.bare == 0
-            reply.fail(Disconnected("the connection ended"))
+            reply.fail(Disconnected("the connection broke"))
             reply.wake()
         self._on_closed(self)
 

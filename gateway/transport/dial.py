@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.errors import Unreachable
+from gateway.policy import TlsPolicy
 from gateway.transport.connection import Connection
 from gateway.transport.names import NamesState, Unknown
-from gateway.transport.tls import TlsPolicy
+from gateway.transport.tls import make_context
 
 
 class Origin(NamedTuple):
@@ -45,10 +46,9 @@ class DialState:
                 connection = await self._reach(origin, make)
         except (OSError, UnicodeError, Unknown) as error:  # TimeoutError is an OSError
             self.names.doubt(origin.host)
-            reason = f"no connection within {self.limit} s" if isinstance(error, TimeoutError) else str(error)
-            raise Unreachable(reason) from error
+            raise Unreachable("no connection") from error
         if connection.is_closed:
-            raise Unreachable("the connection ended before it was used")
+            raise Unreachable("no connection") from EOFError("it ended before it was used")
         return connection
 
     async def _reach(self, origin: Origin, make: Callable[[], Connection]) -> Connection:
@@ -70,5 +70,5 @@ class DialState:
 
     def _context(self, policy: TlsPolicy) -> ssl.SSLContext:
         if policy not in self.contexts:
-            self.contexts[policy] = policy.context()
+            self.contexts[policy] = make_context(policy)
         return self.contexts[policy]

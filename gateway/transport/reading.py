@@ -59,8 +59,7 @@ class Reading:
             # After the end of the reply it is not the reply that is wrong.
             reply.has_more = True
             if not reply.is_complete:
-                refused = error.__context__
-                raise refused if isinstance(refused, CallError) else BadReply(f"not HTTP: {error}") from None
+                raise _refusal(error) from None
         if reply.bare > self._limits.size and not reply.is_complete:
             raise BadReply("too much that is no body")
 
@@ -140,3 +139,10 @@ def _of_body(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         if len(name) in _LENGTHS and (lowered := name.lower()) in _OF_BODY:
             told[lowered] = told[lowered] + b", " + value.rstrip() if lowered in told else value.rstrip()
     return told
+
+
+def _refusal(error: httptools.HttpParserError) -> CallError:
+    """What went wrong: our own complaint, raised in a callback, or the parser's."""
+    if isinstance(error.__context__, CallError):
+        return error.__context__
+    return BadReply("not HTTP")

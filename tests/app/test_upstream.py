@@ -16,6 +16,7 @@ from gateway.errors import (
     BadReply,
     CallError,
     Disconnected,
+    StartError,
     StatusRefused,
     TooLarge,
     Unreachable,
@@ -329,6 +330,13 @@ async def test_a_write_is_never_sent_again_by_the_wire(wire: Any, send: Caller, 
         await send(make_call(method="POST"))
 
     assert wire.connections == 1
+
+
+async def test_a_url_that_httpx_takes_for_none_is_found_at_the_start() -> None:
+    """Not at each call: its origin is looked up once."""
+    async with make_client() as client:
+        with pytest.raises(StartError, match="users"):
+            make_sender(Upstream("users", "http://1.2.3.999", "", 1000, {}), client)
 
 
 @pytest.mark.parametrize(("chosen", "carrier"), [("fanin", Transport), ("httpx", httpx.AsyncHTTPTransport)])

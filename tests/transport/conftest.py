@@ -21,7 +21,8 @@ try:
 except ImportError:  # Windows has none
     uvloop = None
 
-from gateway.transport import NamesState, TlsPolicy, Transport, WirePolicy
+from gateway.policy import TlsPolicy
+from gateway.transport import NamesState, Transport, WirePolicy, make_context
 
 SECONDS = 5.0  # nothing here takes longer, or it has failed
 
@@ -277,7 +278,7 @@ def wiring(request: pytest.FixtureRequest) -> Callable[..., Any]:
             tls: TlsPolicy = policy.get("tls", TlsPolicy())
             # Its pool is told to keep 4 s, as ours does; the time limits are those a careful user would set.
             transport = httpx.AsyncHTTPTransport(
-                verify=tls.context(), uds=policy.get("uds"), limits=httpx.Limits(keepalive_expiry=4.0)
+                verify=make_context(tls), uds=policy.get("uds"), limits=httpx.Limits(keepalive_expiry=4.0)
             )
         timeout = httpx.Timeout(1.5, connect=policy.get("connect", 1.5))
         async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=timeout) as client:

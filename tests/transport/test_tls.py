@@ -15,7 +15,8 @@ import httpx
 import pytest
 import trustme
 
-from gateway.transport import NamesState, TlsPolicy
+from gateway.policy import TlsPolicy
+from gateway.transport import NamesState
 
 pytestmark = pytest.mark.slow
 

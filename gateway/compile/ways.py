@@ -1,0 +1,92 @@
+"""Ways to an upstream: certificates, sockets, proxies. Files are read now, so that a wrong one is found before the first call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path as FilePath
+from urllib.parse import urlsplit
+
+from gateway.compile.report import Report
+from gateway.finding import Path
+from gateway.plan import Upstream
+from gateway.policy import TlsPolicy
+from gateway.spec import UpstreamSpec
+from gateway.syntax import CONTROL
+
+LONGEST_SOCKET = 107
+"""Bytes that the path of a Unix socket can have."""
+
+
+def check_way(spec: UpstreamSpec, path: Path, report: Report) -> None:
+    """Report ways that lead nowhere."""
+    if spec.tls:
+        _check_tls(spec, spec.tls, (*path, "tls"), report)
+    if spec.unix is not None and not 0 < len(os.fsencode(spec.unix)) <= LONGEST_SOCKET:
+        report.add((*path, "unix"), f"a socket's path has 1 to {LONGEST_SOCKET} bytes")
+    if spec.unix is not None and spec.proxy is not None:
+        report.add((*path, "unix"), "a socket of this machine is not reached by a proxy; leave one of them out", at_key=True)
+    for key in ("http2", "proxy"):
+        if getattr(spec, key) and spec.transport != "httpx" and not report.lacks(spec, "transport", path):
+            report.add((*path, key), f"{key!r} needs httpx's own transport; write transport: httpx", at_key=True)
+    if spec.http2 and find_spec("h2") is None:
+        report.add((*path, "http2"), "the package 'h2' is not installed; pip install 'httpx[http2]'", at_key=True)
+    if spec.proxy is not None and not _is_proxy(spec.proxy):
+        report.add((*path, "proxy"), "not a proxy's URL; write http://HOST:PORT")
+
+
+def check_shared_ways(upstreams: Iterable[Upstream], report: Report) -> None:
+    """Report upstreams that httpx, which goes by the URL, would not tell apart."""
+    seen: dict[str, Upstream] = {}
+    for upstream in upstreams:
+        other = seen.setdefault(upstream.url, upstream) if upstream.transport == "httpx" else upstream
+        if (other.tls, other.unix, other.http2, other.proxy) != (upstream.tls, upstream.unix, upstream.http2, upstream.proxy):
+            path = ("upstreams", upstream.name, "transport")
+            report.add(path, f"httpx takes {other.name!r}, which has the same host, for the same; give both the same way to it")
+
+
+def _check_tls(spec: UpstreamSpec, tls: TlsPolicy, path: Path, report: Report) -> None:
+    if not spec.url.startswith("https:") and not report.lacks(spec, "url", path[:-1]):
+        report.add(path, "'tls' is for an upstream whose url begins with https://", at_key=True)
+    if tls.key and not tls.certificate:
+        report.add((*path, "key"), "a key belongs to a certificate; write 'certificate' too", at_key=True)
+    named = {name: file for name in ("ca", "certificate", "key") if (file := getattr(tls, name)) is not None}
+    unread = [name for name, file in named.items() if not _is_readable(file)]
+    for name in unread:
+        report.add((*path, name), "cannot read this file")
+    if not unread:
+        _check_certificates(tls, path, report)
+
+
+def _check_certificates(tls: TlsPolicy, path: Path, report: Report) -> None:
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if tls.ca:
+        try:
+            context.load_verify_locations(tls.ca)
+        except ssl.SSLError:
+            report.add((*path, "ca"), "no certificates in PEM format")
+    if tls.certificate:
+        try:
+            # Without a password OpenSSL asks for one at the terminal, and waits.
+            context.load_cert_chain(tls.certificate, tls.key, password="")
+        except ssl.SSLError:
+            report.add((*path, "certificate"), "no certificate in PEM format, or none that its key, unencrypted, belongs to")
+
+
+def _is_readable(file: FilePath) -> bool:
+    try:
+        with file.open("rb"):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _is_proxy(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not CONTROL.search(url)
+    except ValueError:
+        return False

@@ -21,6 +21,7 @@ from gateway.errors import BadReply, CallError, NeedFailed
 from gateway.plan import Plan, Step
 from gateway.reference import Fields, Unresolved
 from gateway.render import render_call, resolve
+from gateway.search import holds
 from gateway.telemetry import Span
 
 
@@ -105,7 +106,7 @@ class _RunState:
 
     async def _outcome(self, step: Step, span: Span) -> Outcome:
         try:
-            if step.when and not _holds(resolve(step.when, self.scope)):  # 3
+            if step.when and not holds(resolve(step.when, self.scope)):  # 3
                 return Skipped(f"not {step.when}")
             call = render_call(step, self.scope, self.deadline, span)
             reply = await self.callers[step.name](call)
@@ -163,8 +164,3 @@ async def run(plan: Plan, callers: Mapping[str, Caller], request: Mapping[str, A
                 task.cancel()
             await asyncio.gather(*unfinished, return_exceptions=True)
     return Ran(state.outcomes, state.scope, state.spans, broken)
-
-
-def _holds(value: Any) -> bool:
-    """As in JMESPath: null, false and what is empty do not hold; 0 does."""
-    return value is not None and value is not False and value not in ("", [], {})

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from pydantic_core import to_json
-
 from gateway import errors
+from gateway.encode import encode_json
 from gateway.inputs import Misfit
 
 MEDIA_TYPE = "application/problem+json"
@@ -54,7 +53,7 @@ class Problem:
 
     def as_http(self) -> tuple[RawHeaders, bytes]:
         """Headers and body of a response that is this problem and nothing else."""
-        body = to_json(self.as_json())
+        body = encode_json(self.as_json())
         own = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
         return [*_HEADERS, *own, (b"content-length", b"%d" % len(body))], body
 

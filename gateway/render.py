@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from pydantic_core import PydanticSerializationError, to_json
-
 from gateway.call import Call, Headers
+from gateway.encode import Unencodable, encode_json
 from gateway.errors import Unrendered
 from gateway.plan import Step
 from gateway.reference import REQUEST, Expression, Scope, Structure, Template, Unresolved, as_text
@@ -130,8 +129,8 @@ def _header_value(value: Any, reference: str, *, by_client: bool) -> str:
 
 def _body(structure: Structure, scope: Scope) -> bytes:
     try:
-        return to_json(resolve(structure, scope), inf_nan_mode="null")
-    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        return encode_json(resolve(structure, scope))
+    except Unencodable as error:
         raise Unrendered("the body has a value that JSON has no form for", by_client=_by_client(structure)) from error
 
 

@@ -10,10 +10,16 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, Strict, StringConstraints, TypeAdapter, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic_core import (
+    CoreSchema,
+    PydanticCustomError,
+    PydanticKnownError,
+    SchemaValidator,
+    ValidationError,
+    core_schema,
+)
 
 from gateway.reference import Fields
 
@@ -47,7 +53,7 @@ class Input:
 
     required: bool
     default: Any
-    check: TypeAdapter[Any] | None = field(repr=False, compare=False)
+    check: SchemaValidator | None = field(repr=False, compare=False)
     """None where any text fits, as with an input that nobody declared."""
 
     description: str | None = None
@@ -95,7 +101,7 @@ def make_input(name: str, where: Where, words: Mapping[str, Any]) -> Input:
         schema,
         required=where == "path" or (bool(words.get("required")) and default is None),
         default=default,
-        check=None if schema == {"type": "string"} else _adapter(kind, schema),
+        check=None if schema == {"type": "string"} else _validator(kind, schema),
         description=words.get("description"),
     )
     if default is not None:
@@ -161,48 +167,62 @@ def _a(kind: str) -> str:
     return f"an {kind}" if kind[0] in "ai" else f"a {kind}"
 
 
-def _adapter(kind: str, schema: Mapping[str, Any]) -> TypeAdapter[Any]:
-    """Pydantic checks the bounds; its regular expressions run in linear time, so that no input can stall the gateway."""
+def _validator(kind: str, schema: Mapping[str, Any]) -> SchemaValidator:
+    """Pydantic checks the bounds; its regular expressions run in linear time, so that no input can stall the gateway.
+
+    Made from core schemas, which takes 10 µs; from annotations it takes 600, and a thousand endpoints may have a thousand inputs.
+    """
     bounded = _bounded(kind, schema)
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(bounded)
+        validator = SchemaValidator(bounded)
     except Exception as error:
         # Bounds have been checked before; of all the words only a pattern can still be one that pydantic refuses.
         raise ValueError(
             "'pattern' is not a regular expression that runs in linear time (no look-around, no back-references)"
         ) from error
     if "enum" not in schema:
-        return adapter
+        return validator
     for one in schema["enum"]:
         try:
-            adapter.validate_python(one)
+            validator.validate_python(one)
         except ValidationError as error:
             raise ValueError(f"'enum' has {one!r}, which does not fit the other words") from error
-    chosen: Any = Annotated[bounded, AfterValidator(_one_of(schema["enum"]))]
-    return TypeAdapter(chosen)
+    return SchemaValidator(core_schema.no_info_after_validator_function(_one_of(schema["enum"]), bounded))
 
 
-def _bounded(kind: str, schema: Mapping[str, Any]) -> Any:
+def _bounded(kind: str, schema: Mapping[str, Any]) -> CoreSchema:
     if kind == "boolean":
-        return Annotated[bool, Strict()]
+        return core_schema.bool_schema(strict=True)
     if kind in _NUMBERS:
         return _bounded_number(kind, schema.get("minimum"), schema.get("maximum"))
     length: dict[str, Any] = {"min_length": schema.get("minLength"), "max_length": schema.get("maxLength")}
     if kind == "array":
-        return Annotated[list[str], Field(strict=True, **length)]
+        return core_schema.list_schema(core_schema.str_schema(), strict=True, **length)
     pattern = f"^(?:{schema['pattern']})$" if "pattern" in schema else None
-    return Annotated[str, StringConstraints(strict=True, pattern=pattern, **length)]
+    return core_schema.str_schema(strict=True, pattern=pattern, **length)
 
 
-def _bounded_number(kind: str, low: float | None, high: float | None) -> Any:
+def _bounded_number(kind: str, low: float | None, high: float | None) -> CoreSchema:
     if not all(bound is None or math.isfinite(bound) for bound in (low, high)):
         raise ValueError("a bound is a number, and a finite one")
     if kind == "number":
         # Not float alone, which would round large integers.
-        return Annotated[Annotated[int, Strict()] | Annotated[float, Strict()], Field(ge=low, le=high)]
+        number = core_schema.union_schema([core_schema.int_schema(strict=True), core_schema.float_schema(strict=True)])
+        return core_schema.no_info_after_validator_function(_within(low, high), number)
     # A bound of an integer may be written 1.0 or 0.5; pydantic wants it to be an integer too.
-    whole: dict[str, Any] = {"ge": None if low is None else math.ceil(low), "le": None if high is None else math.floor(high)}
-    return Annotated[int, Field(strict=True, **whole)]
+    least, most = (None if low is None else math.ceil(low)), (None if high is None else math.floor(high))
+    return core_schema.int_schema(strict=True, ge=least, le=most)
+
+
+def _within(low: float | None, high: float | None) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        if low is not None and value < low:
+            raise PydanticKnownError("greater_than_equal", {"ge": low})
+        if high is not None and value > high:
+            raise PydanticKnownError("less_than_equal", {"le": high})
+        return value
+
+    return check
 
 
 def _one_of(allowed: Sequence[Any]) -> Callable[[Any], Any]:

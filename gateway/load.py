@@ -251,7 +251,7 @@ def _validate(source: Source, problems: Sequence[Finding]) -> Loaded:
     What is wrong is taken out and the rest tried again, so that one wrong type does not hide an unknown upstream elsewhere. Only the
     round after all misspelt keys are put right reports: what is found after it follows from what was taken out.
     """
-    tree = deepcopy(source.tree)
+    tree = source.tree
     findings = list(problems)
     reports = True
     while True:  # each round leaves less that can be wrong
@@ -260,6 +260,8 @@ def _validate(source: Source, problems: Sequence[Finding]) -> Loaded:
             return Loaded(source, GatewaySpec.model_validate(view), tuple(findings), kept)
         except ValidationError as error:
             wrong = [(_original(one["loc"], kept), one) for one in error.errors(include_url=False, include_input=False)]
+        if tree is source.tree:
+            tree = deepcopy(tree)
         if misspelt := list(_misspelt(tree, wrong)):
             findings += [_finding(source, path, one) for path, one, _ in misspelt]
             for path, _, meant in misspelt:

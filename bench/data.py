@@ -55,7 +55,7 @@ def body(target: str) -> bytes | None:
     """The reply to a GET, None where there is nothing: `/user/100042`, `/large/user/100042`, `/for/silver`."""
     match target.strip("/").split("/"):
         case ["for", segment] if segment in SEGMENTS:
-            return encode(record("recommendations", FIRST_ID + SEGMENTS.index(segment)))
+            return encode(record("recommendations", _first_of(segment)))
         case ["large", kind, number] if number.isdigit():
             return encode(record(kind, int(number), 100 * KIB))
         case [kind, number] if number.isdigit():
@@ -70,6 +70,11 @@ def value(target: str) -> Any:
     if found is None:
         raise KeyError(target)
     return json.loads(found)
+
+
+def _first_of(segment: str) -> int:
+    """The lowest id in a segment, as `record` shares them out."""
+    return FIRST_ID + (SEGMENTS.index(segment) - FIRST_ID) % len(SEGMENTS)
 
 
 def _item(number: int, place: int) -> dict[str, Any]:

@@ -15,8 +15,9 @@ FULL = 0.9
 
 def report(results: Results) -> str:
     """Everything."""
-    workloads = [f"## {name}: {WORKLOADS[name].about}\n\n{workload(results, name)}" for name in results.workloads]
-    sections = [f"## To reach\n\n{goals(results)}", *workloads]
+    sections = [f"## {name}: {WORKLOADS[name].about}\n\n{workload(results, name)}" for name in results.workloads]
+    if any(goal.measure(results) is not None for goal in GOALS):
+        sections.insert(0, f"## To reach\n\n{goals(results)}")
     if results.soak:
         sections.append(f"## Soak\n\n{soak(results)}")
     sections.append(f"## Taken with\n\n{machine(results)}")
@@ -119,6 +120,8 @@ def _notes(peers: Mapping[str, Measured]) -> Iterable[str]:
     full = [name for name, measured in peers.items() if any((one.rest_busy or 0) > FULL for one in measured.at(32))]
     wrong = {name: sum(one.wrong for one in rounds) for name, rounds in everything.items()}
     lost = {name: sum(one.spans_lost for one in rounds) for name, rounds in everything.items()}
+    if any(one.cpu_us is None for rounds in everything.values() for one in rounds):
+        yield "CPU and memory are left out: this system does not tell them of other processes."
     if full:
         yield (
             f"The core of the load and the upstreams was full with {', '.join(full)}: there, requests/s and latencies are theirs. "

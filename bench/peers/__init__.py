@@ -53,7 +53,7 @@ class Peer:
     workloads: tuple[str, ...] = ("aggregate-3",)
     """What it is measured at."""
 
-    warm: int = 200
+    warm: int = 1_000
     """Requests before each measurement, so that whatever compiles or adapts at run time has done so."""
 
     workers: int = 1

@@ -29,7 +29,8 @@ def _build(go: str, env: dict[str, str]) -> None:
 def start(scene: Scene) -> Command:
     """One core, said to the runtime as well.
 
-    It would count one anyway where the bench pins it; on more, its idle threads look for work and cost a third more a request.
+    It would count one anyway where the bench pins it. Where it cannot be pinned, its idle threads would look for work on the cores of the
+    load, and be charged for it.
     """
     return Command(
         [HOME / "aggregate"],

@@ -45,7 +45,7 @@ def _is_complete(root: Path) -> bool:
 
 def _unpack() -> None:
     if os.geteuid() or not shutil.which("apt-get"):
-        home()
+        home()  # says what to do
     packages = HOME / "packages"
     (packages / "partial").mkdir(parents=True)
     run(["apt-get", "update"])
@@ -63,6 +63,7 @@ def _unpack() -> None:
     )
     for package in packages.glob("*.deb"):
         run(["dpkg-deb", "--extract", package, HOME])
+    home()
 
 
 def start(scene: Scene) -> Command:

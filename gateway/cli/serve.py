@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import socket
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 GRACE = 20
 """Seconds that requests in flight may take when the gateway stops."""
+
+GARBAGE = 20_000
+"""Objects that may be made, beyond those let go, before somebody looks for garbage. Python looks after 700, which a few requests in flight
+are already."""
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -66,6 +71,7 @@ def serve_config(config: Path, host: str, port: int, workers: int) -> None:
             return
         server = uvicorn.Server(uvicorn.Config(gateway.app, **options()))
         leave_to(server)
+        spare_the_collector()
         with startup_failure_told():
             server.run(sockets=[taken])
 
@@ -84,7 +90,19 @@ def _supervise(config: Path, taken: socket.socket, workers: int) -> None:
 
 def make_app() -> FastAPI:
     """The app of a worker process."""
-    return Gateway.load(os.environ["GATEWAY_CONFIG"]).app
+    gateway = Gateway.load(os.environ["GATEWAY_CONFIG"])
+    spare_the_collector()
+    return gateway.app
+
+
+def spare_the_collector() -> None:
+    """Have garbage looked for rarely, and never in what has been loaded: doing it costs a sixth of a request's CPU, and finds nothing.
+
+    An answer leaves nothing behind that reference counting does not free; failures do.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
 
 
 @contextmanager

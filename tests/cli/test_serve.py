@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ import pytest
 import uvicorn
 
 from gateway import Gateway
-from gateway.cli.serve import claim, leave_quietly, leave_to, make_app, options, refusal, startup_failure_told
+from gateway.cli.serve import GARBAGE, claim, leave_quietly, leave_to, make_app, options, refusal, startup_failure_told
 
 ENDPOINT = "  - path: /a/{id}\n    steps: { user: { get: 'users /users/{path.id}' } }\n"
 DEAD_EXPORT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_BSP_MAX_QUEUE_SIZE": "0"}
@@ -232,13 +233,24 @@ def test_an_app_that_cannot_start_is_status_2(run: Any, config: str, workers: st
     assert done.err.splitlines()[-1] == "gateway: the gateway could not start; the reason stands above"
 
 
+@pytest.fixture
+def _collector_as_it_was() -> Iterator[None]:
+    before = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+@pytest.mark.usefixtures("_collector_as_it_was")
 def test_a_worker_reads_the_config_that_its_parent_read(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is named in the environment."""
+    """It is named in the environment, and what is made of it is never again looked through for garbage."""
     monkeypatch.setenv("GATEWAY_CONFIG", config)
 
     app = make_app()
 
     assert "/a/{id}" in app.openapi()["paths"]
+    assert gc.get_freeze_count() > 10_000
+    assert gc.get_threshold()[0] == GARBAGE
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

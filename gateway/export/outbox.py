@@ -76,7 +76,7 @@ class OutboxState:
         finally:
             await self.collector.client.aclose()
             if left := self.lost + self.spans:
-                _log.warning("%d spans lost when the gateway stopped", left)
+                _log.warning("%d spans lost until the gateway stopped", left)
 
     async def _send_all(self) -> None:
         while not self._is_closing or self.waiting:
@@ -107,6 +107,9 @@ class OutboxState:
             await self.collector.take(self.envelope.around(traces))
         except Lost as lost:
             self._lose(spans, f"{self.collector.policy.place}: {lost}")
+        except asyncio.CancelledError:
+            self.lost += spans
+            raise
         except Exception:
             # A bug of ours must not be the end of all exporting.
             _log.exception("a batch of %d spans is lost", spans)

@@ -87,10 +87,10 @@ def exporters(environ: Mapping[str, str]) -> list[str]:
 def batch_policy(environ: Mapping[str, str]) -> BatchPolicy:
     """How spans are batched."""
     usual = BatchPolicy()
-    waiting = int(_number(environ, OTEL_BSP_MAX_QUEUE_SIZE, usual.waiting))
+    waiting = int(_number(environ, OTEL_BSP_MAX_QUEUE_SIZE, usual.waiting, least=1))
     return BatchPolicy(
         delay=_number(environ, OTEL_BSP_SCHEDULE_DELAY, usual.delay * 1000) / 1000,
-        size=min(int(_number(environ, OTEL_BSP_MAX_EXPORT_BATCH_SIZE, usual.size)), waiting),
+        size=min(int(_number(environ, OTEL_BSP_MAX_EXPORT_BATCH_SIZE, usual.size, least=1)), waiting),
         waiting=waiting,
     )
 
@@ -154,13 +154,13 @@ def _file(environ: Mapping[str, str], what: str) -> Path | None:
     return Path(text) if text else None
 
 
-def _number(environ: Mapping[str, str], name: str, usual: float) -> float:
+def _number(environ: Mapping[str, str], name: str, usual: float, least: float = 1e-3) -> float:
     text = environ.get(name, "").strip()
     try:
         number = float(text or usual)
     except ValueError:
         number = -1
-    if not 1e-3 <= number < 1e9:
-        _log.warning("%s is not a number above 0: taking %g", name, usual)
+    if not least <= number < 1e9:
+        _log.warning("%s is not a number of %g or more: taking %g", name, least, usual)
         return usual
     return number

@@ -171,6 +171,7 @@ async def test_spans_have_the_attributes_of_the_conventions(start_and_stop: Any,
     }  # fmt: skip
     assert _attributes(collector.named("step more"))["gateway.step.outcome"] == "skipped"
     assert _attributes(collector.named("shape")) == {"gateway.answer.complete": True}
+    assert all(len(span.attributes) == len(_attributes(span)) for span in collector.spans)  # none twice
     assert "secret" not in str(collector.requests)
 
 

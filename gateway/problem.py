@@ -25,7 +25,7 @@ INCOMPLETE = (b"gateway-complete", b"false")
 NO_STORE = (b"cache-control", b"no-store")
 """What is incomplete is not to be kept by anybody."""
 
-_HEADERS = ((b"content-type", MEDIA_TYPE.encode()), INCOMPLETE, NO_STORE)
+_MEDIA_TYPE = (b"content-type", MEDIA_TYPE.encode())
 
 TYPE = "urn:problem:fanin:"
 """What every problem's `type` begins with; `docs/reference/problems.md` describes each."""
@@ -55,7 +55,7 @@ class Problem:
         """Headers and body of a response that is this problem and nothing else."""
         body = encode_json(self.as_json())
         own = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
-        return [*_HEADERS, *own, (b"content-length", b"%d" % len(body))], body
+        return [INCOMPLETE, NO_STORE, *own, (b"content-length", b"%d" % len(body)), _MEDIA_TYPE], body
 
     def as_json(self, **more: Any) -> dict[str, Any]:
         """The problem as an `application/problem+json` object."""

@@ -24,7 +24,7 @@ _JSON = (b"content-type", b"application/json")
 
 @dataclass(slots=True)
 class Response:
-    """Status, headers and body as the server takes them: Starlette's own costs 7 µs to get there."""
+    """Status, headers and body as the server takes them: Starlette's own takes 5 µs more to get there."""
 
     status: int
     headers: RawHeaders
@@ -82,7 +82,7 @@ def _success(plan: Plan, ran: Ran, failures: list[Failure], span: Span) -> Respo
         shaping.own[telemetry.ANSWER_COMPLETE] = made.complete
         body = made.encode()
     said = (COMPLETE,) if made.complete else (INCOMPLETE, NO_STORE)
-    return Response(200, [_JSON, *said, (b"content-length", b"%d" % len(body))], body)
+    return Response(200, [*said, (b"content-length", b"%d" % len(body)), _JSON], body)
 
 
 def _failures(plan: Plan, ran: Ran) -> list[Failure]:

@@ -54,3 +54,27 @@ async def _settled(before: set[asyncio.Task[Any]]) -> None:
     async with asyncio.timeout(1):
         while left := asyncio.all_tasks() - before - {asyncio.current_task()}:
             await asyncio.wait(left, timeout=0.05)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [f"GET /v1/home/{user} HTTP/1.1\r\nHost: gateway\r\n\r\n" for user in (41, 42)] + ["GET /end HTTP/1.0\r\n\r\n"],
+        ["".join(f"GET /v1/home/{user} HTTP/1.1\r\nHost: gateway\r\n\r\n" for user in (41, 42)) + "GET /end HTTP/1.0\r\n\r\n"],
+        ["GET /v1/home/41 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nunas", "ked!!GET /v1/home/42 HTTP/1.0\r\n\r\n"],
+    ],
+    ids=["one by one", "pipelined", "with a body"],
+)
+async def test_a_client_who_sends_more_meanwhile_has_not_left(served: Any, services: Any, sent: list[str]) -> None:
+    """Every answer comes, in order, however long the first one took and whatever came in during that time."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+
+    for part in sent:
+        writer.write(part.encode())
+        await asyncio.sleep(0.15)
+
+    async with asyncio.timeout(5):
+        answers = await reader.read()
+    writer.close()
+    assert answers.count(b"\r\ngateway-complete: true\r\n") == 2
+    assert answers.index(b'{"id":41,') < answers.index(b'{"id":42,')

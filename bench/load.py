@@ -1,6 +1,6 @@
 """`python -m bench.load ORDER`: so many requests over so many connections, every answer looked at, every latency kept.
 
-It connects, sends the warm-up, prints a line and waits for one; then it sends what is counted and prints the `Sample`. Whoever reads the
+It connects, sends the warm-up, prints how many requests that were and waits for a line; then it sends what is counted and prints the `Sample`. Whoever reads the
 peer's clocks does so in between, when nothing is under way.
 """
 
@@ -175,8 +175,8 @@ async def execute(order: Order) -> Sample:
     clients = [Client(asked, order.length) for _ in range(order.connections)]
     for client in clients:
         await loop.create_connection(lambda client=client: client, "127.0.0.1", order.port)  # type: ignore[misc]
-    await send(clients, order.warm, WARMING)
-    print("null", flush=True)
+    warm_up = await send(clients, order.warm, WARMING)
+    print(len(warm_up.latencies), flush=True)
     await loop.run_in_executor(None, sys.stdin.readline)
 
     began, cpu = time.perf_counter(), time.process_time()

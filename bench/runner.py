@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from fractions import Fraction
 
 from bench import measure
 from bench.cores import available, share_out
 from bench.load import Order, Sample
-from bench.peers import Peer, Scene
+from bench.peers import ALL, Peer, Scene
 from bench.processes import Broken, Children, free_port, hear, tell
 from bench.results import Measured, Round
 from bench.stage import Stage
@@ -55,7 +55,7 @@ class Runner:
         numbers = self.workload.numbers()
         asked = numbers[:: max(1, len(numbers) // LOOKED_AT)]
         self._look_at(asked)
-        if self.peer.is_traced:
+        if self.peer.traced == ALL:
             before = self._stage.drain()
             # Once more: what is in the cache by now leaves fewer spans.
             self._look_at(asked)
@@ -82,25 +82,31 @@ class Runner:
     def load(self, connections: int, requests: int, seconds: float) -> Round:
         """Send requests, and read every clock before and after those that count."""
         numbers = self.workload.numbers()
-        warm = max(2 * connections, self.peer.warm // (1 if connections > 1 else 10))
-        asked = (numbers.start, len(numbers), connections, warm, requests, seconds, self._length)
+        warm = self.peer.warm * self.workload.share / (1 if connections > 1 else 10)
+        asked = (numbers.start, len(numbers), connections, max(2 * connections, int(warm)), requests, seconds, self._length)
         order = Order(self._port, self.workload.path, *asked)
+        spans = self._stage.spans()
         load = self._children.talk("bench.load", self._stage.cores, json.dumps(asdict(order)))
         try:
-            hear(load)
-            return self._between(lambda: _run(load))
+            spans += self._arrived(spans, hear(load))
+            peer, rest = measure.cpu_seconds(self.process.pid), self._stage.cpu_seconds()
+            tell(load)
+            sample = Sample(**hear(load))
+            rest = self._stage.cpu_seconds() - rest + sample.cpu
+            came = self._arrived(spans, sample.requests)
+            # Read last: what is exported after the last answer belongs to the requests as well.
+            peer = measure.cpu_seconds(self.process.pid) - peer
         finally:
             self._children.end(load)
+        lost = sample.requests * self.measured.spans - came if self.peer.traced == ALL else 0
+        return self._judge(sample, peer, rest, lost)
 
-    def _between(self, run: Callable[[], Sample]) -> Round:
-        spans = self._stage.drain() if self.peer.is_traced else 0
-        peer, rest = measure.cpu_seconds(self.process.pid), self._stage.cpu_seconds()
-        sample = run()
-        rest = self._stage.cpu_seconds() - rest + sample.cpu
-        expected = sample.requests * self.measured.spans
-        came = self._stage.drain(spans + expected) - spans if self.peer.is_traced else 0
-        # Read last: what is exported after the last answer belongs to the requests as well.
-        return self._judge(sample, measure.cpu_seconds(self.process.pid) - peer, rest, expected - came)
+    def _arrived(self, before: int, requests: int) -> int:
+        """Spans that came for so many requests; waits until they all have, or no more do."""
+        if not self.peer.traced:
+            return 0
+        expected = before + requests * self.measured.spans if self.peer.traced == ALL else None
+        return self._stage.drain(expected) - before
 
     def _judge(self, sample: Sample, cpu: float, rest: float, spans_lost: int) -> Round:
         return Round(
@@ -113,8 +119,3 @@ class Runner:
             rest_busy=rest / sample.seconds / max(1, len(self._stage.cores)) if measure.IS_POSSIBLE else None,
             spans_lost=spans_lost,
         )
-
-
-def _run(load: subprocess.Popen[str]) -> Sample:
-    tell(load)
-    return Sample(**hear(load))

@@ -9,6 +9,8 @@ from pathlib import Path
 from bench.processes import Command
 from bench.workloads import Part, Workload
 
+ALL = 1.0
+
 
 class Missing(Exception):
     """A peer that cannot be had on this machine; the text is the reason."""
@@ -57,5 +59,5 @@ class Peer:
     """Requests before each measurement, so that whatever compiles or adapts at run time has done so."""
 
     workers: int = 1
-    is_traced: bool = False
-    """Whether every request must leave spans at the collector."""
+    traced: float = 0.0
+    """Share of the requests that leave spans at the collector; when it is `ALL`, they are counted."""

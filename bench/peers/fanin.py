@@ -12,12 +12,14 @@ from functools import partial
 from pathlib import Path
 
 from bench import HERE
-from bench.peers import Peer, Scene
+from bench.peers import ALL, Peer, Scene
 from bench.processes import Command
 from bench.workloads import WORKLOADS, Workload
 
 CONFIGS = HERE / "config"
 ENDPOINTS = 1000
+SHARE = 0.1
+"""Of the traces that the sampled variant keeps."""
 
 Tracing = Callable[[Scene], Mapping[str, str]]
 
@@ -41,7 +43,7 @@ def exported(scene: Scene) -> Mapping[str, str]:
 
 def sampled(scene: Scene) -> Mapping[str, str]:
     """One trace in ten."""
-    return {**exported(scene), "OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}
+    return {**exported(scene), "OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": str(SHARE)}
 
 
 def written(scene: Scene) -> Path:
@@ -81,7 +83,7 @@ PEER = Peer(
     prepare,
     partial(command, tracing=exported),
     workloads=tuple(WORKLOADS),
-    is_traced=True,
+    traced=ALL,
 )
 
 UNTRACED = replace(
@@ -90,7 +92,7 @@ UNTRACED = replace(
     about="the same without tracing",
     command=partial(command, tracing=untraced),
     workloads=("aggregate-3", "cached"),
-    is_traced=False,
+    traced=0.0,
 )
 
 SAMPLED = replace(
@@ -99,6 +101,7 @@ SAMPLED = replace(
     about="the same with one trace in ten exported",
     command=partial(command, tracing=sampled),
     workloads=("aggregate-3",),
+    traced=SHARE,
 )
 
 THOUSAND = replace(

@@ -17,9 +17,17 @@ def start(app: str, scene: Scene) -> Command:
 PREPARE = partial(versions, "fastapi", "httpx", "uvicorn")
 
 SHARED = Peer(
-    "fastapi-shared", "FastAPI and one stock `httpx.AsyncClient` for all requests", PREPARE, partial(start, "fastapi_shared")
+    "fastapi-shared",
+    "FastAPI and one stock `httpx.AsyncClient` for all requests",
+    PREPARE,
+    partial(start, "fastapi_shared"),
+    warm=100,
 )
 
 FRESH = Peer(
-    "fastapi-fresh", "FastAPI and a stock `httpx.AsyncClient` for each request", PREPARE, partial(start, "fastapi_fresh")
+    "fastapi-fresh",
+    "FastAPI and a stock `httpx.AsyncClient` for each request",
+    PREPARE,
+    partial(start, "fastapi_fresh"),
+    warm=100,
 )

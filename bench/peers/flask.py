@@ -20,4 +20,5 @@ PEER = Peer(
     "Flask and requests under gunicorn: 32 threads, a pool of threads for the calls",
     partial(versions, "flask", "requests", "gunicorn"),
     start,
+    warm=100,
 )

@@ -34,6 +34,10 @@ class Taking(Collector):
         """Loop time at which each came, and how many spans it had."""
 
         self.at_once = self.most_at_once = 0
+        self.hurries = False
+
+    def leave(self) -> None:
+        self.hurries = True
 
     async def take(self, body: bytes) -> None:
         (group,) = ExportTraceServiceRequest.FromString(body).resource_spans
@@ -184,6 +188,7 @@ async def test_everything_that_waits_leaves_when_the_gateway_stops(outbox: Any, 
 
     assert [spans for _, spans in collector.batches] == [8, 8, 8, 8]
     assert asyncio.get_running_loop().time() == pytest.approx(0.4, abs=0.02)
+    assert collector.hurries
     assert collector.client.is_closed
 
 

@@ -74,7 +74,7 @@ class OutboxState:
             if self._sending is not None:
                 await self._sending
         finally:
-            await self.collector.client.aclose()
+            await self.collector.close()
             if left := self.lost + self.spans:
                 _log.warning("%d spans lost until the gateway stopped", left)
 

@@ -28,7 +28,7 @@ from gateway.transport.tls import make_context
 
 __all__ = [
     "Body", "HeadLimits", "NamesState", "Outgoing", "PoolLimits", "PoolState", "Transport", "Whole", "WirePolicy", "exchange",
-    "make_context",
+    "make_context", "outgoing",
 ]  # fmt: skip
 
 PORTS = {"http": 80, "https": 443}

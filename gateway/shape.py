@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from gateway.call import value_type
 from gateway.decode import JsonText, Undecodable, decode_json
 from gateway.encode import Unencodable, encode_json
 from gateway.finding import show
@@ -40,7 +41,7 @@ class Shape:
         return self._fill(scope, missing), missing
 
 
-@dataclass(frozen=True, slots=True)
+@value_type
 class Answer:
     """An answer on its way to the client."""
 

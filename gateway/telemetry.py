@@ -99,6 +99,12 @@ class Span:
         return {**self.type.attributes, **self.own}
 
     @property
+    def milliseconds(self) -> str:
+        """How long it took, or has taken so far, to a tenth: `12.3`. Half of what formatting a float costs, several times a request."""
+        tenths = ((self.end or self.trace.now()) - self.start + 50_000) // 100_000
+        return f"{tenths // 10}.{tenths % 10}"
+
+    @property
     def seconds(self) -> float:
         """How long it took, or has taken so far."""
         return ((self.end or self.trace.now()) - self.start) / 1e9

@@ -96,7 +96,7 @@ class OverWire:
         """The reply, its status accepted and its body decoded."""
         ready = Outgoing(call.method, self._request(call), None, self._max_reply, call.method in IDEMPOTENT)
         reply = await exchange(self._pool, ready, Whole)
-        return judge(call, Reply(reply.status, _texts(reply.headers), reply.body.whole()))
+        return judge(call, reply.status, _texts(reply.headers), reply.body.whole())
 
     def _request(self, call: Call) -> bytes:
         """The bytes of a request."""
@@ -128,7 +128,7 @@ class OverClient:
                 await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise translate(error) from error
-        return judge(call, Reply(response.status_code, _texts(response.headers.raw), body))
+        return judge(call, response.status_code, _texts(response.headers.raw), body)
 
     def _request(self, call: Call) -> httpx.Request:
         url = httpx.URL(self._upstream.url + call.target)
@@ -175,18 +175,19 @@ def _texts(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
         return tuple([(name.decode().lower(), value.rstrip().decode("latin-1")) for name, value in headers])
 
 
-def judge(call: Call, reply: Reply) -> Reply:
+def judge(call: Call, status: int, headers: Headers, body: bytes) -> Reply:
     """The reply with its value, when it is a good one. Raises `StatusRefused`, `BadReply`."""
-    if not call.expects.takes(reply.status):
-        if reply.status in call.expects.handled:
+    if not call.expects.takes(status):
+        reply = Reply(status, headers, body)
+        if status in call.expects.handled:
             return reply
         raise StatusRefused(reply)
-    if not reply.body and (reply.status in _NO_BODY or call.method != "GET"):
-        return reply
+    if not body and (status in _NO_BODY or call.method != "GET"):
+        return Reply(status, headers, body)
     try:
-        return reply.with_value(check_json(reply.body) if call.expects.spliced else decode_json(reply.body))
+        return Reply(status, headers, body, check_json(body) if call.expects.spliced else decode_json(body))
     except Undecodable as error:
-        raise BadReply(f"status {reply.status}, and the body is {error}") from error
+        raise BadReply(f"status {status}, and the body is {error}") from error
 
 
 def translate(error: Exception) -> CallError:

@@ -104,7 +104,8 @@ class FakeUpstream:
             return await self._answer(call, answer(call))
         if isinstance(answer, BaseException):
             raise answer
-        return judge(call, self.reply({}, status=answer) if isinstance(answer, int) else answer)
+        reply = self.reply({}, status=answer) if isinstance(answer, int) else answer
+        return judge(call, reply.status, reply.headers, reply.body)
 
 
 @pytest.fixture

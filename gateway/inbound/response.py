@@ -59,11 +59,12 @@ def problem_response(problem: Problem) -> Response:
 def server_timing(plan: Plan, ran: Ran, trace: Trace) -> str:
     """A metric per step that began, in the order written (milliseconds; its status and what the cache did), and one for the shaping."""
     metrics = [
-        f'{step.name};dur={span.seconds * 1000:.1f};desc="{_described(ran.outcomes.get(step.name))}"'
+        f'{step.name};dur={span.milliseconds};desc="{_described(ran.outcomes.get(step.name))}"'
         for step in plan.steps
         if (span := ran.spans.get(step.name))
     ]
-    metrics += [f"merge;dur={span.seconds * 1000:.1f}" for span in trace.spans if span.type is telemetry.SHAPE]
+    if (last := trace.spans[-1]).type is telemetry.SHAPE:
+        metrics.append(f"merge;dur={last.milliseconds}")
     return ", ".join(metrics)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.call import Caller, Expectation, Reply
+from gateway.call import Caller, Expectation
 from gateway.errors import (
     AttemptTimeout,
     BadReply,
@@ -96,7 +96,7 @@ async def test_a_good_reply_has_its_value(make_call: Any, status: int, method: s
     """JSON; nothing where nothing is no mistake; and what `on_status` handles is not read at all."""
     call = make_call(method, expects=Expectation(frozenset({200, 201, 204, 205}), frozenset({404, 418})))
 
-    assert judge(call, Reply(status, (), body)).value == value
+    assert judge(call, status, (), body).value == value
 
 
 async def test_a_client_that_sees_to_its_own_url_is_refused_what_it_would_change(make_call: Any) -> None:

@@ -18,10 +18,8 @@ from gateway.inbound.response import Response, answer, problem_response, server_
 from gateway.inbound.visit import ClientGone, VisitsState
 from gateway.limit import LimitsState
 from gateway.plan import Plan
+from gateway.problem import of_status
 from gateway.telemetry import Attribute, Span, SpanType
-
-TRACEPARENT = "gateway.traceparent"
-"""Where in the scope a request that came upon a bug leaves its trace, for whoever answers it."""
 
 _WANTED = frozenset((b"traceparent", b"tracestate", b"user-agent"))
 """Header fields that every trace has a use for."""
@@ -67,18 +65,17 @@ class Endpoint:
         root = trace.root
         try:
             response = await self._respond(scope, headers, receive, root)
-            response.add(b"traceparent", root.traceparent)
-            root.own[telemetry.HTTP_STATUS] = response.status
             if response.status >= 500:
                 root.fail(str(response.status))
-            await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
-            await send({"type": "http.response.body", "body": response.body})
+            await _send(response, root, send)
         except ClientGone:
             # There is nobody to answer, and nothing went wrong.
             pass
         except Exception as error:
+            # A bug of ours: the client learns that it is one and which trace to look up, the server's log has the rest.
             root.fail(telemetry.error_type(error))
-            scope[TRACEPARENT] = root.traceparent
+            if telemetry.HTTP_STATUS not in root.own:
+                await _send(problem_response(of_status(500, "Internal Server Error")), root, send)
             raise
         finally:
             self.tracing.finish(trace)
@@ -97,6 +94,13 @@ class Endpoint:
         if self.server_timing:
             response.add(b"server-timing", server_timing(plan, ran, span.trace))
         return response
+
+
+async def _send(response: Response, root: Span, send: Send) -> None:
+    response.add(b"traceparent", root.traceparent)
+    root.own[telemetry.HTTP_STATUS] = response.status
+    await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+    await send({"type": "http.response.body", "body": response.body})
 
 
 def _attributes(scope: Scope, headers: Picked) -> dict[str, Attribute]:

@@ -60,7 +60,7 @@ class Endpoints(BaseRoute):
 class Shortcut:
     """ASGI in, ASGI out: takes a request to its endpoint at once.
 
-    FastAPI's handling of exceptions, its exit stack and its router would take it there too, for 10 µs. What another route might want
+    FastAPI's handling of exceptions, its exit stack and its router would take it there too, for 14 µs. What another route might want
     first goes the long way.
     """
 

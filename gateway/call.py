@@ -77,21 +77,8 @@ class Call:
     attempt: int = 1
     """1 for the first send; a retry counts up."""
 
-    # What layers change is written out: `dataclasses.replace` looks up every field anew (3.4 µs against 0.3).
-
-    def with_span(self, span: Span) -> Call:
-        """The same call, recorded by another span."""
-        return self._varied(span, self.deadline, self.attempt)
-
-    def with_deadline(self, deadline: float) -> Call:
-        """The same call, to be over earlier."""
-        return self._varied(self.span, deadline, self.attempt)
-
-    def with_attempt(self, attempt: int) -> Call:
-        """The same call, once more."""
-        return self._varied(self.span, self.deadline, attempt)
-
-    def _varied(self, span: Span, deadline: float, attempt: int) -> Call:
+    def varied(self, span: Span, deadline: float, attempt: int) -> Call:
+        """The same call with what layers change. Written out: `dataclasses.replace` looks up every field anew (3.4 µs against 0.3)."""
         return Call(
             self.upstream,
             self.method,

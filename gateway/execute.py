@@ -64,8 +64,16 @@ class _RunState:
         try:
             for need in step.needs:  # 1
                 await self.tasks[need]
-            if not self.over.done():
-                await self._take(step)
+            if self.over.done():
+                return
+            with self.span.child(step.span) as span:
+                self.spans[step.name] = span
+                outcome = (self._blocked(step) if step.needs else None) or await self._outcome(step, span)
+                self._conclude(step, span, outcome)
+            if isinstance(outcome, Failed) and not step.optional:
+                self._end(step.name)
+            elif len(self.outcomes) == len(self.plan.steps):
+                self._end(None)
         except asyncio.CancelledError:
             # Had the run cancelled it, it would be over; it must not wait for ever for who was cancelled by somebody else.
             self.over.cancel()
@@ -73,16 +81,6 @@ class _RunState:
         except Exception as error:
             # A bug, whosever it is.
             self._end(error)
-
-    async def _take(self, step: Step) -> None:
-        with self.span.child(step.span) as span:
-            self.spans[step.name] = span
-            outcome = (self._blocked(step) if step.needs else None) or await self._outcome(step, span)
-            self._conclude(step, span, outcome)
-        if isinstance(outcome, Failed) and not step.optional:
-            self._end(step.name)
-        elif len(self.outcomes) == len(self.plan.steps):
-            self._end(None)
 
     def _end(self, how: str | Exception | None) -> None:
         if self.over.done():

@@ -19,7 +19,7 @@ NEAR = 10.0
 
 
 class Limit:
-    """`with limits.until(when):` is left by a `TimeoutError` when that time of the loop has come before the block has ended.
+    """`with Limit(limits, when):` is left by a `TimeoutError` when that time of the loop has come before the block has ended.
 
     As with `asyncio.timeout`, whatever the block awaits is cancelled. A cancellation by somebody else passes through, and a
     `TimeoutError` of somebody else does not set `expired`.
@@ -27,9 +27,10 @@ class Limit:
 
     __slots__ = ("_cancelling", "_limits", "_task", "_tick", "expired")
 
-    def __init__(self, limits: LimitsState, tick: int) -> None:
+    def __init__(self, limits: LimitsState, when: float) -> None:
         self._limits = limits
-        self._tick = tick
+        # A little less than it is: 0.07 s times 100 is 7.000000000000001 moments.
+        self._tick = ceil(when * TICKS - 1e-6)
         self.expired = False
         """Time was up, and the block was interrupted."""
 
@@ -72,15 +73,6 @@ class LimitsState:
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop that all of them are in. Kept, since asking for the running one is a system call each time (0.4 µs)."""
         return asyncio.get_running_loop()
-
-    def now(self) -> float:
-        """The time of the loop, which all limits are in."""
-        return self.loop.time()
-
-    def until(self, when: float) -> Limit:
-        """A limit that ends at this time of the loop."""
-        # A little less than it is: 0.07 s times 100 is 7.000000000000001 moments.
-        return Limit(self, ceil(when * TICKS - 1e-6))
 
     def new_moment(self, tick: int) -> set[Limit]:
         """The moment, with its timer set."""

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope
 from gateway.decode import Undecodable, decode_json
 from gateway.inbound.visit import ClientGone
 from gateway.inputs import read_inputs
-from gateway.limit import LimitsState
+from gateway.limit import Limit, LimitsState
 from gateway.plan import Plan
 from gateway.problem import Problem, of_inputs, of_status
 
@@ -59,7 +59,7 @@ async def read_body(headers: Picked, receive: Receive, limits: LimitsState, dead
     if headers.get(b"content-encoding", [b"identity"]) != [b"identity"]:
         raise Refused(of_status(415, "Unsupported Media Type", "send the body without a content encoding"))
     try:
-        with limits.until(deadline):
+        with Limit(limits, deadline):
             body = await _receive_all(receive)
     except TimeoutError as error:
         raise Refused(of_status(408, "Request Timeout")) from error

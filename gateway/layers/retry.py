@@ -57,7 +57,7 @@ class Retry:
             number = next(numbers)
             if number == 1:
                 raise first
-            return await caller(call.with_attempt(number))
+            return await caller(call.varied(call.span, call.deadline, number))
 
         return await self._loop(call)(attempt)
 

@@ -14,7 +14,7 @@ from math import inf
 
 from gateway.call import Call, Caller, Reply
 from gateway.errors import AttemptTimeout, CallTimeout
-from gateway.limit import LimitsState
+from gateway.limit import Limit, LimitsState
 from gateway.policy import show_duration
 
 
@@ -29,13 +29,13 @@ class Timeout:
         return partial(self._attempt, caller)
 
     async def _attempt(self, caller: Caller, call: Call) -> Reply:
-        now = self.limits.now()
+        now = self.limits.loop.time()
         if now >= call.deadline:
             # A limit lets what it bounds run up to its first wait, and that is long enough to send something.
             raise CallTimeout("the deadline has passed")
         own = now + (call.timeout or inf)
-        attempt = call.with_deadline(own) if own < call.deadline else call
-        limit = self.limits.until(attempt.deadline)
+        attempt = call.varied(call.span, own, call.attempt) if own < call.deadline else call
+        limit = Limit(self.limits, attempt.deadline)
         try:
             with limit:
                 return await caller(attempt)

@@ -42,7 +42,7 @@ class Trace:
                 span.own[telemetry.HTTP_RESEND_COUNT] = call.attempt - 1
             # A cancellation is neither caught nor an error: whoever cancels has no use for the reply.
             try:
-                reply = await caller(call.with_span(span))
+                reply = await caller(call.varied(span, call.deadline, call.attempt))
             except CallTimeout:
                 # Cut off on purpose: nothing says that the upstream failed.
                 raise

@@ -102,7 +102,8 @@ class Whole(Incoming):
     is_stream = False
 
     def __init__(self, connection: Connection, ready: Outgoing) -> None:
-        super().__init__(connection, ready)
+        self.ready = ready
+        self._connection = connection
         self.body = Body(ready.limit)
 
     def decode(self, coding: str) -> None:

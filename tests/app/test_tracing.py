@@ -101,7 +101,7 @@ async def test_what_nobody_looks_at_is_not_recorded(upstream: Any, make_call: An
     caller = TraceLayer(Upstream("users", "http://users.test", "", 1000, {}))(upstream)
     upstream.replies(200)
 
-    await caller(make_call().with_span(trace.root))
+    await caller(make_call(span=trace.root))
 
     assert [span.name for span in trace.spans] == [ROOT.name]
     assert upstream.calls[0].span is trace.root

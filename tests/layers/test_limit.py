@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.limit import NEAR, LimitsState
+from gateway.limit import NEAR, Limit, LimitsState
 
 pytestmark = pytest.mark.looptime
 
@@ -19,7 +19,7 @@ def limits() -> LimitsState:
 
 async def ends_at(limits: LimitsState, when: float) -> float:
     """The loop's time at which a block that would take for ever is left."""
-    with pytest.raises(TimeoutError), limits.until(when):
+    with pytest.raises(TimeoutError), Limit(limits, when):
         await asyncio.Event().wait()
     return asyncio.get_running_loop().time()
 
@@ -35,7 +35,7 @@ async def test_a_limit_ends_at_its_time_or_up_to_a_moment_later(limits: LimitsSt
 
 async def test_whoever_is_in_time_notices_nothing(limits: LimitsState) -> None:
     """A block that has ended is not interrupted later, and what follows it is not either."""
-    with limits.until(0.1) as limit:
+    with Limit(limits, 0.1) as limit:
         await asyncio.sleep(0.05)
     await asyncio.sleep(1)
 
@@ -53,8 +53,8 @@ async def test_limits_of_one_moment_share_a_timer(limits: LimitsState) -> None:
 
 async def test_a_far_timer_goes_with_the_last_who_needs_it(limits: LimitsState) -> None:
     """A limit of an hour that nobody is within any more holds on to nothing."""
-    with limits.until(3600):
-        with limits.until(3600):
+    with Limit(limits, 3600):
+        with Limit(limits, 3600):
             pass
         assert len(limits.moments) == len(limits.far) == 1
 
@@ -71,8 +71,8 @@ async def test_a_far_limit_ends_too(limits: LimitsState) -> None:
 
 async def test_the_inner_of_two_limits_ends_first(limits: LimitsState) -> None:
     """The outer one goes on."""
-    with limits.until(2) as outer:
-        with pytest.raises(TimeoutError), limits.until(1) as inner:
+    with Limit(limits, 2) as outer:
+        with pytest.raises(TimeoutError), Limit(limits, 1) as inner:
             await asyncio.Event().wait()
         await asyncio.sleep(0.5)
 
@@ -86,8 +86,8 @@ async def test_an_outer_limit_ends_what_an_inner_one_does_not(limits: LimitsStat
     inner, outer = order
 
     async def work() -> None:
-        with limits.until(outer):
-            with pytest.raises(TimeoutError), limits.until(inner):
+        with Limit(limits, outer):
+            with pytest.raises(TimeoutError), Limit(limits, inner):
                 await asyncio.Event().wait()
             await asyncio.Event().wait()
 
@@ -101,7 +101,7 @@ async def test_a_cancellation_by_somebody_else_passes_through(limits: LimitsStat
     """It wants all of the task to end, not the block alone; also when time is up in the same round of the loop."""
 
     async def work() -> None:
-        with limits.until(0.5):
+        with Limit(limits, 0.5):
             await asyncio.Event().wait()
 
     task = asyncio.create_task(work())
@@ -114,7 +114,7 @@ async def test_a_cancellation_by_somebody_else_passes_through(limits: LimitsStat
 
 async def test_a_timeout_of_somebody_else_is_theirs(limits: LimitsState) -> None:
     """It passes through, and `expired` says that time was not up."""
-    with pytest.raises(TimeoutError, match="theirs"), limits.until(1) as limit:
+    with pytest.raises(TimeoutError, match="theirs"), Limit(limits, 1) as limit:
         raise TimeoutError("theirs")
 
     assert not limit.expired
@@ -124,7 +124,7 @@ async def test_an_error_after_the_interruption_wins(limits: LimitsState) -> None
     """What a clean-up raises is not hidden by the limit."""
 
     async def work() -> None:
-        with limits.until(0.5):
+        with Limit(limits, 0.5):
             try:
                 await asyncio.Event().wait()
             finally:

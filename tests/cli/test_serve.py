@@ -24,8 +24,8 @@ from gateway import Gateway
 from gateway.cli.serve import GARBAGE, claim, leave_quietly, leave_to, make_app, options, refusal, startup_failure_told
 
 ENDPOINT = "  - path: /a/{id}\n    steps: { user: { get: 'users /users/{path.id}' } }\n"
-DEAD_EXPORT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_BSP_MAX_QUEUE_SIZE": "0"}
-"""An environment in which no app can start: the exporter's queue has no room."""
+DEAD_EXPORT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_PROTOCOL": "pigeon"}
+"""An environment in which no app can start: a collector that is spoken to in no known way."""
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ a caller, and so is a retry, a cache, a timeout around it: they compose because 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, dataclass_transform
 
@@ -23,7 +23,7 @@ def value_type(made: type[Class]) -> type[Class]:
     return dataclass(slots=True)(made)
 
 
-Headers: TypeAlias = tuple[tuple[str, str], ...]
+Headers: TypeAlias = Sequence[tuple[str, str]]
 """Header fields as (name in lower case, value), in order, repeated names allowed."""
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 
 import httpx
 
@@ -96,7 +97,7 @@ class OverWire:
         """The reply, its status accepted and its body decoded."""
         ready = Outgoing(call.method, self._request(call), None, self._max_reply, call.method in IDEMPOTENT)
         reply = await exchange(self._pool, ready, Whole)
-        return judge(call, reply.status, _texts(reply.headers), reply.body.whole())
+        return judge(call, reply.status, Received(reply.headers), reply.body.whole())
 
     def _request(self, call: Call) -> bytes:
         """The bytes of a request."""
@@ -128,7 +129,7 @@ class OverClient:
                 await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise translate(error) from error
-        return judge(call, response.status_code, _texts(response.headers.raw), body)
+        return judge(call, response.status_code, Received(response.headers.raw), body)
 
     def _request(self, call: Call) -> httpx.Request:
         url = httpx.URL(self._upstream.url + call.target)
@@ -167,12 +168,41 @@ def _fields(call: Call, now: float) -> str:
     return f"{lines}{TIME_LEFT}: {left:.3f}\r\ntraceparent: {call.span.traceparent}\r\n"
 
 
-def _texts(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Header fields as text: UTF-8 where it is, else what HTTP has been since before UTF-8."""
-    try:
-        return tuple([(name.decode().lower(), value.rstrip().decode()) for name, value in headers])
-    except UnicodeDecodeError:
-        return tuple([(name.decode().lower(), value.rstrip().decode("latin-1")) for name, value in headers])
+class Received(Sequence[tuple[str, str]]):
+    """Header fields as they came, made text when somebody looks: at most replies nobody does, and ten fields cost 4 µs."""
+
+    __slots__ = ("_raw", "_texts")
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        self._raw = raw
+        self._texts: Headers | None = None
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._made())
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._made()[index]
+
+    def __len__(self) -> int:
+        return len(self._made())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._made() == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._made())
+
+    def _made(self) -> Headers:
+        if self._texts is None:
+            try:
+                self._texts = self._decoded("utf-8")
+            except UnicodeDecodeError:
+                # What HTTP has been since before UTF-8.
+                self._texts = self._decoded("latin-1")
+        return self._texts
+
+    def _decoded(self, encoding: str) -> Headers:
+        return tuple((name.decode().lower(), value.rstrip().decode(encoding)) for name, value in self._raw)
 
 
 def judge(call: Call, status: int, headers: Headers, body: bytes) -> Reply:

@@ -78,7 +78,7 @@ class Cache:
 
 def key_of(call: Call) -> str:
     """A digest of all that is sent: no user data in it, and no two calls that differ share it."""
-    sent = json.dumps([FORMAT, call.upstream, call.method, call.target, call.headers, call.body.hex()])
+    sent = json.dumps([FORMAT, call.upstream, call.method, call.target, list(call.headers), call.body.hex()])
     return hashlib.sha256(sent.encode()).hexdigest()
 
 
@@ -97,7 +97,7 @@ def _members(reply: Reply, name: str) -> set[str]:
 
 def _pack(key: str, reply: Reply) -> bytes:
     """A line with all but the body, then the body. Key and length are in it so that a mixed-up or torn entry is known for one."""
-    return json.dumps([FORMAT, key, len(reply.body), reply.status, reply.headers]).encode() + b"\n" + reply.body
+    return json.dumps([FORMAT, key, len(reply.body), reply.status, list(reply.headers)]).encode() + b"\n" + reply.body
 
 
 def _unpack(key: str, stored: bytes | None, expects: Expectation) -> Reply | None:

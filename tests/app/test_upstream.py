@@ -25,7 +25,7 @@ from gateway.errors import (
 from gateway.layers.timeout import Timeout
 from gateway.plan import Upstream
 from gateway.transport import Transport
-from gateway.upstream import judge, make_client, make_sender, translate
+from gateway.upstream import Received, judge, make_client, make_sender, translate
 
 KINDS: dict[type[Exception], type[CallError]] = {
     # Nothing was sent: it is safe to send again, whatever the method.
@@ -351,3 +351,21 @@ async def test_an_upstream_says_what_carries_its_calls(chosen: str, carrier: typ
         carriers = [type(client._transport_for_url(httpx.URL(one.url))) for one in upstreams]
 
     assert carriers == [carrier, Transport]
+
+
+@pytest.mark.parametrize(
+    ("raw", "texts"),
+    [
+        pytest.param([(b"X-Name", b"Zo\xc3\xab  ")], (("x-name", "Zoë"),), id="UTF-8"),
+        pytest.param([(b"x-name", b"Zo\xeb"), (b"x-id", b"7")], (("x-name", "Zoë"), ("x-id", "7")), id="Latin-1"),
+        pytest.param([], (), id="none"),
+    ],
+)
+def test_headers_are_text_to_whoever_looks(raw: Any, texts: Any) -> None:
+    """Names in lower case, values without the blanks behind them, in order; a reply that nobody looks at keeps its bytes."""
+    received = Received(raw)
+
+    assert received == texts
+    assert (list(received), len(received)) == (list(texts), len(texts))
+    assert received[:1] == texts[:1]
+    assert hash(received) == hash(texts)

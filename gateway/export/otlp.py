@@ -15,7 +15,7 @@ The eight spans of an aggregate over three upstreams take 8 µs; with the SDK's 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
@@ -77,12 +77,13 @@ class Envelope:
         group.ClearField("scope_spans")
         self._resource, self._scope = group.SerializeToString(), spans.SerializeToString()
 
-    def around(self, traces: Iterable[bytes]) -> bytes:
+    def around(self, traces: Collection[bytes]) -> bytes:
         """An `ExportTraceServiceRequest` with the spans of all these traces."""
-        spans = b"".join(traces)
-        before_spans = b"\x12" + _varint(len(self._scope) + len(spans)) + self._scope
-        length = len(self._resource) + len(before_spans) + len(spans)
-        return b"".join((b"\x0a", _varint(length), self._resource, before_spans, spans))
+        spans = sum(map(len, traces))
+        before = b"\x12" + _varint(len(self._scope) + spans) + self._scope
+        length = len(self._resource) + len(before) + spans
+        # One copy: memory that has just been given back costs more to touch again than to fill.
+        return b"".join((b"\x0a", _varint(length), self._resource, before, *traces))
 
 
 def _fields(**fields: Any) -> bytes:

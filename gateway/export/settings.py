@@ -40,8 +40,8 @@ class BatchPolicy:
     delay: float = 5.0
     """Seconds after which spans leave that are no full batch."""
 
-    size: int = 2048
-    """Spans of a batch. The SDK's 512 would be an export every 6 ms at 10,000 requests/s, and its cost 2 µs a request in place of 0.5."""
+    size: int = 1024
+    """Spans of a batch: 280 KB, which a socket takes at once (1.6 µs for eight spans; 2.8 for the SDK's 512, and for twice as many)."""
 
     waiting: int = 16_384
     """Spans that may wait; what comes then is lost. About 4 MiB. The SDK's 2048 are gone in 25 ms at 10,000 requests/s, sooner than

@@ -106,7 +106,7 @@ def test_how_the_collector_is_spoken_to(tmp_path: Path) -> None:
 )
 def test_how_spans_are_batched(environ: dict[str, str], changed: dict[str, Any]) -> None:
     """A batch is never larger than what may wait."""
-    usual = {"delay": 5.0, "size": 2048, "waiting": 16_384}
+    usual = {"delay": 5.0, "size": 1024, "waiting": 16_384}
 
     assert batch_policy(environ) == BatchPolicy(**{**usual, **changed})
 

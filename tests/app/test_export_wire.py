@@ -193,7 +193,7 @@ async def test_a_large_batch_crosses_the_wire_whole(receiving: Any, exporting: A
     await tracing.stop()
 
     assert len(receiver.names) == 5000
-    assert 3 <= len(receiver.heads) <= 4
+    assert 5 <= len(receiver.heads) <= 6
 
 
 async def test_a_collector_that_hangs_costs_spans_and_nothing_else(

@@ -9,7 +9,7 @@ does not mind in which order a message has its fields:
     4  attributes of its own                   framed by what OpenTelemetry's messages put around a text that long
     5  how it ended
 
-The eight spans of an aggregate over three upstreams take 8 µs; with the SDK's span objects and its encoder, 250.
+The eight spans of an aggregate over three upstreams take 10 µs; the objects, the encoder and the exporter of the SDK, 280.
 """
 
 from __future__ import annotations

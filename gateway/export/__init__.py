@@ -23,7 +23,7 @@ from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_OFF, DEFAULT_ON, Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -42,8 +42,8 @@ GRACE = 3.0
 
 _SCOPE = InstrumentationScope("fanin", __version__)
 _NOWHERE = Context()
-_CONSTANT = ("AlwaysOn", "AlwaysOff", "ParentBased{root:AlwaysOn", "ParentBased{root:AlwaysOff")
-"""How the SDK's samplers describe themselves that say the same of every trace that begins here."""
+_CONSTANT = (ALWAYS_ON, ALWAYS_OFF, DEFAULT_ON, DEFAULT_OFF)
+"""The SDK's samplers that say the same of every trace that begins here."""
 
 
 class Tracing:
@@ -63,8 +63,7 @@ class Tracing:
         # The SDK's own, without its two frames of Python for each span.
         self._next_id = partial(random.getrandbits, 64) if type(ids) is RandomIdGenerator else ids.generate_span_id
         # What is always said of a trace that begins here need be asked once (2 µs).
-        is_constant = sampler.get_description().startswith(_CONSTANT)
-        self._constant = sampler.should_sample(_NOWHERE, 1, "", KINDS["server"], {}) if is_constant else None
+        self._constant = sampler.should_sample(_NOWHERE, 1, "", KINDS["server"], {}) if sampler in _CONSTANT else None
         self._longest = SpanLimits().max_span_attribute_length
         # Those at work, between start and stop.
         self._processors: list[SpanProcessor] = []

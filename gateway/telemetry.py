@@ -121,7 +121,10 @@ class Span:
 
     def child(self, of: SpanType) -> Span:
         """Begin a span below this one."""
-        return self.trace.span(of, self.id)
+        trace = self.trace
+        span = Span(trace, of, trace.next_id(), self.id, trace.epoch + time.monotonic_ns())
+        trace.spans.append(span)
+        return span
 
     def __enter__(self) -> Span:
         return self

@@ -9,7 +9,6 @@ apart either. What changes with every call (`traceparent`, the remaining time) i
 from __future__ import annotations
 
 import hashlib
-import json
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,9 +17,10 @@ from typing import Any, Protocol
 from gateway import telemetry
 from gateway.call import Call, Caller, Expectation, Reply
 from gateway.decode import JsonText, decode_json
+from gateway.encode import encode_json
 from gateway.policy import CachePolicy
 
-FORMAT = 1
+FORMAT = 2
 """Of the stored bytes; an entry of another format is a miss."""
 
 _NOT_SHARED = {"no-store", "private", "no-cache"}
@@ -78,8 +78,8 @@ class Cache:
 
 def key_of(call: Call) -> str:
     """A digest of all that is sent: no user data in it, and no two calls that differ share it."""
-    sent = json.dumps([FORMAT, call.upstream, call.method, call.target, list(call.headers), call.body.hex()])
-    return hashlib.sha256(sent.encode()).hexdigest()
+    sent = encode_json([FORMAT, call.upstream, call.method, call.target, list(call.headers), call.body])
+    return hashlib.sha256(sent).hexdigest()
 
 
 def may_store(call: Call, reply: Reply) -> bool:
@@ -97,7 +97,7 @@ def _members(reply: Reply, name: str) -> set[str]:
 
 def _pack(key: str, reply: Reply) -> bytes:
     """A line with all but the body, then the body. Key and length are in it so that a mixed-up or torn entry is known for one."""
-    return json.dumps([FORMAT, key, len(reply.body), reply.status, list(reply.headers)]).encode() + b"\n" + reply.body
+    return encode_json([FORMAT, key, len(reply.body), reply.status, list(reply.headers)]) + b"\n" + reply.body
 
 
 def _unpack(key: str, stored: bytes | None, expects: Expectation) -> Reply | None:

@@ -243,8 +243,8 @@ def test_findings_keep_anything_from_being_started(
 
 @pytest.mark.slow
 def test_an_app_that_cannot_start_is_status_2(run: Any, services_port: int) -> None:
-    """The first call is not made to something that will never answer. Here the exporter's queue has no room."""
-    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_BSP_MAX_QUEUE_SIZE": "0"}
+    """The first call is not made to something that will never answer. Here spans are to leave in a way that nobody knows."""
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_PROTOCOL": "pigeon"}
 
     done = run("demo", "--port", "0", "--services-port", str(services_port), "--once", **environ)
 

@@ -123,8 +123,13 @@ class Gateway:
         """The layers around FastAPI's router. A user's own stand around endpoints too; FastAPI's, which endpoints do without (4 µs), do not."""
         if not app.user_middleware:
             return Guard(Shortcut(build(), self._endpoints, app.router.routes))
-        app.user_middleware += [Middleware(Guard), Middleware(Shortcut, self._endpoints, app.router.routes)]
-        return build()
+        given = app.user_middleware
+        app.user_middleware = [*given, Middleware(Guard), Middleware(Shortcut, self._endpoints, app.router.routes)]
+        try:
+            return build()
+        finally:
+            # It may be built again.
+            app.user_middleware = given
 
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:

@@ -60,7 +60,7 @@ class Tracing:
         self._sinks = tuple(sinks)
         self._propagator = TraceContextTextMapPropagator()
         ids, sampler = self._provider.id_generator, self._provider.sampler
-        # The SDK's own, without its two frames of Python for each span.
+        # The SDK's own, without its two frames of Python for each span; that it is 0, which is no id, happens once in 2⁶⁴ spans.
         self._next_id = partial(random.getrandbits, 64) if type(ids) is RandomIdGenerator else ids.generate_span_id
         # What is always said of a trace that begins here need be asked once (2 µs).
         self._constant = sampler.should_sample(_NOWHERE, 1, "", KINDS["server"], {}) if sampler in _CONSTANT else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,7 +29,7 @@ from gateway.inbound.route import Endpoints, Shortcut
 from gateway.inbound.visit import VisitsState
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
-from gateway.plan import Plan
+from gateway.plan import Plan, Upstream
 from gateway.problem import Problem, of_status
 from gateway.stack import step_stack, upstream_stack
 from gateway.store import MemoryStore
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope
     from starlette.types import Send as Answer
 
-    from gateway.call import Caller
+    from gateway.call import Caller, Headers
     from gateway.load import Loaded
     from gateway.spec import GatewaySpec
     from gateway.telemetry import Trace
@@ -134,11 +134,12 @@ class Gateway:
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         self._tracing.start()
-        upstreams = {step.upstream.name: step.upstream for plan in self.plans for step in plan.steps}.values()
-        async with make_client(self._transport, upstreams) as client:
+        upstreams = self._upstreams()
+        async with make_client(self._transport, (upstream for upstream, _ in upstreams)) as client:
             limits, store = LimitsState(), MemoryStore(self.spec.cache_size)
             hosts = {
-                upstream.name: upstream_stack(upstream, limits).around(make_sender(upstream, client)) for upstream in upstreams
+                upstream.name: upstream_stack(upstream, limits).around(make_sender(upstream, client, headers))
+                for upstream, headers in upstreams
             }
             self._running = running = RunningState(client, limits, store, hosts)
             self._lead_to(lambda plan: self._endpoint(plan, running))
@@ -148,6 +149,13 @@ class Gateway:
                 self._running = None
                 self._lead_to(lambda _: _not_started)
         await self._tracing.stop()
+
+    def _upstreams(self) -> Collection[tuple[Upstream, set[Headers]]]:
+        """Every upstream that is called, with the headers that its steps send in any case."""
+        found: dict[str, tuple[Upstream, set[Headers]]] = {}
+        for step in (step for plan in self.plans for step in plan.steps):
+            found.setdefault(step.upstream.name, (step.upstream, set()))[1].add(step.base_headers)
+        return found.values()
 
     def _endpoint(self, plan: Plan, running: RunningState) -> Endpoint:
         # What belongs to an upstream was built once; this is what belongs to each step.

@@ -73,13 +73,15 @@ def _stock_transport(upstream: Upstream) -> httpx.AsyncHTTPTransport:
     )
 
 
-def make_sender(upstream: Upstream, client: Client) -> Caller:
+def make_sender(upstream: Upstream, client: Client, known: Iterable[Headers] = ()) -> Caller:
     """What sends calls to an upstream, reads the replies to their end and judges them. Raises `StartError`; what it makes,
     `CallError`.
+
+    `known` are the headers that steps send whatever the request is: they are made into lines once.
     """
     own = client.wire if upstream.transport == "fanin" else None
     try:
-        return OverWire(upstream, own) if own else OverClient(upstream, client)
+        return OverWire(upstream, own, known) if own else OverClient(upstream, client)
     except httpx.InvalidURL as error:
         raise StartError(f"upstream {upstream.name} has a url that cannot be called: {error}") from error
 
@@ -87,11 +89,12 @@ def make_sender(upstream: Upstream, client: Client) -> Caller:
 class OverWire:
     """Straight over our own wire: what httpx builds around a call, and takes apart again, costs ten times the call."""
 
-    def __init__(self, upstream: Upstream, wire: Transport) -> None:
+    def __init__(self, upstream: Upstream, wire: Transport, known: Iterable[Headers]) -> None:
         url = httpx.URL(upstream.url)
         self._pool = wire.keep(url, upstream.tls, upstream.unix)
         self._fixed = f"Host: {url.netloc.decode('ascii')}\r\naccept-encoding: {_encodings(upstream)}\r\n"
         self._max_reply = upstream.max_reply
+        self._known = {headers: _lines(headers) for headers in known}
 
     async def __call__(self, call: Call) -> Reply:
         """The reply, its status accepted and its body decoded."""
@@ -104,9 +107,10 @@ class OverWire:
         # Rendering lets nothing else through. Should it slip all the same, it must not become a request of its own.
         if not _TARGET.fullmatch(call.target):
             raise Unrendered("a target with a character that no target has")
+        lines = self._known.get(call.headers) or _lines(call.headers)
         length = f"Content-Length: {len(call.body)}\r\n" if call.body or call.method in _WITH_BODY else ""
         return (
-            f"{call.method} {call.target} HTTP/1.1\r\n{self._fixed}{_fields(call, self._pool.loop.time())}{length}\r\n".encode()
+            f"{call.method} {call.target} HTTP/1.1\r\n{self._fixed}{lines}{_own_lines(call, self._pool.loop.time())}{length}\r\n".encode()
             + call.body
         )
 
@@ -136,7 +140,7 @@ class OverClient:
         # httpx normalises what it is given. What is sent is what was rendered, or nothing.
         if url.raw_path != call.target.encode():
             raise Unrendered("the target would be changed on its way out")
-        fields = self._encodings + _fields(call, asyncio.get_running_loop().time())
+        fields = self._encodings + _lines(call.headers) + _own_lines(call, asyncio.get_running_loop().time())
         headers = [line.split(b": ", 1) for line in fields.encode().split(b"\r\n")[:-1]]
         return httpx.Request(call.method, url, headers=[(name, text) for name, text in headers], content=call.body or None)
 
@@ -156,16 +160,20 @@ def _encodings(upstream: Upstream) -> str:
     return "gzip, deflate" if upstream.compression else "identity"
 
 
-def _fields(call: Call, now: float) -> str:
-    """The header lines of a call: its own, and what goes along with every one."""
-    lines = "".join([f"{name}: {text}\r\n" for name, text in call.headers])
+def _lines(headers: Headers) -> str:
+    """Header fields as lines."""
+    lines = "".join([f"{name}: {text}\r\n" for name, text in headers])
     # As above: a line break within a field makes a line too many.
-    if not lines.count("\r") == lines.count("\n") == len(call.headers):
+    if not lines.count("\r") == lines.count("\n") == len(headers):
         raise Unrendered("a header with a line break")
-    if state := call.span.trace.tracestate:
-        lines += f"tracestate: {state}\r\n"
+    return lines
+
+
+def _own_lines(call: Call, now: float) -> str:
+    """What goes along with every call and is different each time."""
+    state = f"tracestate: {call.span.trace.tracestate}\r\n" if call.span.trace.tracestate else ""
     left = max(0.0, call.deadline - now)
-    return f"{lines}{TIME_LEFT}: {left:.3f}\r\ntraceparent: {call.span.traceparent}\r\n"
+    return f"{state}{TIME_LEFT}: {left:.3f}\r\ntraceparent: {call.span.traceparent}\r\n"
 
 
 class Received(Sequence[tuple[str, str]]):

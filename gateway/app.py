@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 class RunningState:
     """What exists only while the gateway runs."""
 
-    client: httpx.AsyncClient
     limits: LimitsState
     store: MemoryStore
     hosts: Mapping[str, Caller]
@@ -141,7 +140,7 @@ class Gateway:
                 upstream.name: upstream_stack(upstream, limits).around(make_sender(upstream, client, headers))
                 for upstream, headers in upstreams
             }
-            self._running = running = RunningState(client, limits, store, hosts)
+            self._running = running = RunningState(limits, store, hosts)
             self._lead_to(lambda plan: self._endpoint(plan, running))
             try:
                 yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -82,7 +81,7 @@ class Endpoint:
 
     async def _respond(self, scope: Scope, headers: Picked, receive: Receive, span: Span) -> Response:
         plan = self.plan
-        deadline = asyncio.get_running_loop().time() + plan.timeout
+        deadline = self.limits.loop.time() + plan.timeout
         try:
             values = read_request(plan, scope, headers)
             values["body"] = await read_body(headers, receive, self.limits, deadline) if plan.reads_body else None

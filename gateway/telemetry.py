@@ -2,7 +2,7 @@
 
 A `Trace` is the record of one request, its `Span`s what happened when. Spans on their way to a viewer, the `Server-Timing` header
 and the waterfall in the terminal are all prints of this one record, so they cannot disagree. Nothing here knows OpenTelemetry's SDK:
-`export.py` turns a finished record into its spans.
+`export/` turns a finished record into its spans.
 
 Every span and attribute name is declared here, by OpenTelemetry's semantic conventions 1.44.
 """

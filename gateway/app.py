@@ -152,13 +152,14 @@ class Gateway:
     def _upstreams(self) -> Collection[tuple[Upstream, set[Headers]]]:
         """Every upstream that is called, with the headers that its steps send in any case."""
         found: dict[str, tuple[Upstream, set[Headers]]] = {}
-        for step in (step for plan in self.plans for step in plan.steps):
-            found.setdefault(step.upstream.name, (step.upstream, set()))[1].add(step.base_headers)
+        for recipe in (recipe for plan in self.plans for recipe in plan.recipes):
+            found.setdefault(recipe.upstream.name, (recipe.upstream, set()))[1].add(recipe.base_headers)
         return found.values()
 
     def _endpoint(self, plan: Plan, running: RunningState) -> Endpoint:
         # What belongs to an upstream was built once; this is what belongs to each step.
-        callers = {step.name: step_stack(step, running.store).around(running.hosts[step.upstream.name]) for step in plan.steps}
+        hosts, store = running.hosts, running.store
+        callers = {recipe.key: step_stack(recipe, store).around(hosts[recipe.upstream.name]) for recipe in plan.recipes}
         timing = self.spec.answer.server_timing
         return Endpoint(plan, callers, self._tracing, running.limits, running.visits, timing, self.revision)
 

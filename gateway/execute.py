@@ -18,7 +18,7 @@ from typing import Any
 from gateway import telemetry
 from gateway.call import Caller, Failed, Outcome, Reply, Skipped, value_type
 from gateway.errors import BadReply, CallError, NeedFailed
-from gateway.plan import Plan, Step
+from gateway.plan import Plan, Recipe, Step
 from gateway.reference import Fields, Unresolved
 from gateway.render import render_call, resolve
 from gateway.search import holds
@@ -106,19 +106,19 @@ class _RunState:
         try:
             if step.when and not holds(resolve(step.when, self.scope)):  # 3
                 return Skipped(f"not {step.when}")
-            call = render_call(step, self.scope, self.deadline, span)
-            reply = await self.callers[step.name](call)
-            return self._meaning(step, reply)  # 4
+            recipe = step.recipe
+            reply = await self.callers[recipe.key](render_call(recipe, self.scope, self.deadline, span))
+            return self._meaning(recipe, reply)  # 4
         except CallError as error:
             return Failed(error)
         except Unresolved as error:
             return Failed(BadReply(str(error)))
 
-    def _meaning(self, step: Step, reply: Reply) -> Outcome:
-        if reply.status in step.on_status:
-            meaning = step.on_status[reply.status]
+    def _meaning(self, recipe: Recipe, reply: Reply) -> Outcome:
+        if reply.status in recipe.on_status:
+            meaning = recipe.on_status[reply.status]
             return reply.with_value(meaning(self.scope)) if meaning else Skipped(f"status {reply.status}")
-        return reply.with_value(step.select(reply.value)) if step.select else reply
+        return reply.with_value(recipe.select(reply.value)) if recipe.select else reply
 
     def _conclude(self, step: Step, span: Span, outcome: Outcome) -> None:
         self.outcomes[step.name] = outcome

@@ -82,19 +82,15 @@ class Policies:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One unit of an endpoint's work: when it runs, what it sends, what it takes for an answer, what it means if there is none."""
+class Recipe:
+    """What makes one call out of the values at hand, and what its reply means."""
 
-    name: str
+    key: str
+    """Names it within its plan: the step's name, or where in the step it stands, `NAME.fallback`."""
+
     upstream: Upstream
     method: str
     target: Target
-    needs: tuple[str, ...] = ()
-    """Steps that must have ended before: those it names, and those it was told to wait for."""
-
-    spares: frozenset[str] = frozenset()
-    """Those of its needs that only its fallback or `on_status` names: when they come to nothing, it runs all the same."""
-
     base_headers: Headers = field(default=(), repr=False)
     """What is sent in any case, sorted: what the gateway accepts and what the upstream is always given."""
 
@@ -102,19 +98,66 @@ class Step:
     body: Structure | None = field(default=None, repr=False)
     forward_headers: tuple[str, ...] = ()
     forward_query: tuple[str, ...] = ()
-    when: Expression | None = None
     select: Expression | None = None
     expects: Expectation = ANY_2XX
     on_status: Mapping[int, Structure | None] = field(default_factory=dict, repr=False)
     """What a status means: a value, or None to skip the step."""
 
-    optional: bool = False
-    fallback: Structure | None = field(default=None, repr=False)
     policies: Policies = Policies()
-    span: SpanType = field(kw_only=True, repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.method} {self.upstream.name} {self.target.text}"
+
+    def sends(self) -> Iterator[Expression]:
+        """The expressions over the values at hand that make the call."""
+        yield from self.target.path.expressions
+        for _, template in self.headers:
+            yield from template.expressions
+        for structure in (*(value for _, value in self.target.query), self.body):
+            if structure:
+                yield from structure.expressions
+
+    def means(self) -> Iterator[Expression]:
+        """Those that say what a status means."""
+        for structure in self.on_status.values():
+            if structure:
+                yield from structure.expressions
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One unit of an endpoint's work: when it runs, what it asks for, and what stands in when there is no reply."""
+
+    name: str
+    recipe: Recipe
+    needs: tuple[str, ...] = ()
+    """Steps that must have ended before: those it names, and those it was told to wait for."""
+
+    spares: frozenset[str] = frozenset()
+    """Those of its needs that only its fallback or `on_status` names: when they come to nothing, it runs all the same."""
+
+    when: Expression | None = None
+    optional: bool = False
+    fallback: Structure | None = field(default=None, repr=False)
+    span: SpanType = field(kw_only=True, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return str(self.recipe)
+
+    @property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """Every call that it may make."""
+        return (self.recipe,)
+
+    def reads(self) -> Iterator[Expression]:
+        """Every expression over the values at hand; `select` reads its own reply."""
+        for recipe in self.recipes:
+            yield from recipe.sends()
+            yield from recipe.means()
+        if self.fallback:
+            yield from self.fallback.expressions
+        if self.when:
+            yield self.when
 
     def remarks(self) -> Iterator[str]:
         """What there is to say about it besides the call itself."""
@@ -126,7 +169,7 @@ class Step:
             yield f"optional, else {show_literal(self.fallback)}" if self.fallback else "optional"
         elif self.fallback:
             yield f"else {show_literal(self.fallback)}"
-        yield from self.policies
+        yield from self.recipe.policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +195,11 @@ class Plan:
 
     reads_body: bool = False
     """A step or the answer uses the client's body; one that nobody uses is not even read."""
+
+    @property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """Every call that its steps may make."""
+        return tuple(recipe for step in self.steps for recipe in step.recipes)
 
     @property
     def specificity(self) -> tuple[bool, ...]:

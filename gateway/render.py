@@ -1,4 +1,4 @@
-"""A step and the values at hand → the call to send. Pure; whatever a value holds, it stays where the config put it.
+"""A recipe and the values at hand → the call to send. Pure; whatever a value holds, it stays where the config put it.
 
 A value in a path is percent-encoded as one segment: it can neither climb (`..`), nor split (`/`), nor begin a query, nor name a host.
 """
@@ -13,7 +13,7 @@ from urllib.parse import quote
 from gateway.call import Call, Headers
 from gateway.encode import Unencodable, encode_json
 from gateway.errors import Unrendered
-from gateway.plan import Step
+from gateway.plan import Recipe
 from gateway.reference import REQUEST, Expression, Scope, Structure, Template, Unresolved, as_text
 from gateway.syntax import CONTROL, NOT_IN_A_HEADER, has_dot_segment
 from gateway.telemetry import Span
@@ -27,35 +27,35 @@ _PLAIN = re.compile(r"[A-Za-z0-9_~-]+")
 Reference: TypeAlias = Expression | Template | Structure
 
 
-def render_call(step: Step, scope: Scope, deadline: float, span: Span) -> Call:
-    """The call of a step. Raises `Unrendered` when a value is absent or does not fit where it stands."""
-    target = _path(step, scope)
-    if (step.target.query or step.forward_query) and (query := "&".join(_query(step, scope))):
+def render_call(recipe: Recipe, scope: Scope, deadline: float, span: Span) -> Call:
+    """The call of a recipe. Raises `Unrendered` when a value is absent or does not fit where it stands."""
+    target = _path(recipe, scope)
+    if (recipe.target.query or recipe.forward_query) and (query := "&".join(_query(recipe, scope))):
         target = f"{target}?{query}"
     if len(target) > LONGEST_TARGET:
-        by_client = _by_client(step.target.path, *(structure for _, structure in step.target.query))
+        by_client = _by_client(recipe.target.path, *(structure for _, structure in recipe.target.query))
         raise Unrendered(f"the target would be longer than {LONGEST_TARGET} bytes", by_client=by_client)
-    headers = _headers(step, scope) if step.forward_headers or step.headers else step.base_headers
-    body = _body(step.body, scope) if step.body else b""
+    headers = _headers(recipe, scope) if recipe.forward_headers or recipe.headers else recipe.base_headers
+    body = _body(recipe.body, scope) if recipe.body else b""
     return Call(
-        step.upstream.name,
-        step.method,
+        recipe.upstream.name,
+        recipe.method,
         target,
         deadline,
         span,
-        step.target.path.text,
+        recipe.target.path.text,
         headers,
         body,
-        step.expects,
-        step.policies.timeout,
+        recipe.expects,
+        recipe.policies.timeout,
     )
 
 
-def _path(step: Step, scope: Scope) -> str:
-    path = "".join([part if isinstance(part, str) else _segment(part, scope) for part in step.target.segments])
+def _path(recipe: Recipe, scope: Scope) -> str:
+    path = "".join([part if isinstance(part, str) else _segment(part, scope) for part in recipe.target.segments])
     # A dot cannot be percent-encoded so that it stays a dot and no longer climbs; the only safe way is not to send it.
     if "." in path and has_dot_segment(path):
-        template = step.target.path
+        template = recipe.target.path
         raise Unrendered(f"{_named(template)} would make a dot segment", by_client=_by_client(template))
     return path
 
@@ -76,15 +76,15 @@ def _segment(expression: Expression, scope: Scope) -> str:
     return _quoted(text, by_client=by_client)
 
 
-def _query(step: Step, scope: Scope) -> Iterator[str]:
+def _query(recipe: Recipe, scope: Scope) -> Iterator[str]:
     """`name=value` pairs: those of the target, then those forwarded. An absent value leaves its pair out."""
-    for name, structure in step.target.query:
+    for name, structure in recipe.target.query:
         value = resolve(structure, scope)
         for one in value if isinstance(structure.data, list) else (value,):
             if one is not None:
                 yield f"{name}={_query_value(one, structure)}"
     given = scope["query"]
-    for name in step.forward_query:
+    for name in recipe.forward_query:
         value = given.get(name)
         for one in value if isinstance(value, list) else (value,):
             if one is not None:
@@ -100,16 +100,16 @@ def _query_value(value: Any, reference: Structure) -> str:
         raise Unrendered(f"{_named(reference)}: {error}", by_client=by_client) from error
 
 
-def _headers(step: Step, scope: Scope) -> Headers:
-    headers = dict(step.base_headers)
+def _headers(recipe: Recipe, scope: Scope) -> Headers:
+    headers = dict(recipe.base_headers)
     given = scope["headers"]
-    for name in step.forward_headers:
+    for name in recipe.forward_headers:
         # The config's own words are not the client's to change.
-        if name not in step.upstream.headers and (value := given.get(name)) is not None:
+        if name not in recipe.upstream.headers and (value := given.get(name)) is not None:
             headers[name] = _header_value(
                 ", ".join(value) if isinstance(value, list) else value, f"headers.{name}", by_client=True
             )
-    for name, template in step.headers:
+    for name, template in recipe.headers:
         if (value := resolve(template, scope)) is not None:
             headers[name] = _header_value(value, _named(template), by_client=_by_client(template))
     return tuple(sorted(headers.items()))

@@ -151,8 +151,8 @@ class InputSpec(Spec):
     """A regular expression the whole text must match; matched in linear time."""
 
 
-class StepSpec(Spec):
-    """One unit of an endpoint's work: one call. It waits for the steps that it names, and for nothing else."""
+class CallSpec(Spec):
+    """One call: what is sent, and what its reply means."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [method]} for method in METHODS]})
 
@@ -192,6 +192,19 @@ class StepSpec(Spec):
     on_status: dict[Status, Any] = Field(default={}, json_schema_extra={"propertyNames": {"pattern": "^[1-5][0-9]{2}$"}})
     """A status and what it means: a value with references, or the word `skip`."""
 
+    timeout: Duration | None = None
+    """Limit of one attempt, in place of the upstream's."""
+
+    retry: Annotated[RetryPolicy | None, _or_off(RetryPolicy)] = None
+    """In place of the upstream's; fields not written keep the upstream's. `false` turns it off."""
+
+    cache: Annotated[CachePolicy | None, _or_off(CachePolicy)] = None
+    """In place of the upstream's. `false` turns it off."""
+
+
+class StepSpec(CallSpec):
+    """One unit of an endpoint's work: one call. It waits for the steps that it names, and for nothing else."""
+
     needs: tuple[str, ...] = ()
     """Steps to wait for although nothing of theirs is used."""
 
@@ -203,15 +216,6 @@ class StepSpec(Spec):
 
     fallback: Any = None
     """The value used when the step fails or is skipped, with references in its strings."""
-
-    timeout: Duration | None = None
-    """Limit of one attempt, in place of the upstream's."""
-
-    retry: Annotated[RetryPolicy | None, _or_off(RetryPolicy)] = None
-    """In place of the upstream's; fields not written keep the upstream's. `false` turns it off."""
-
-    cache: Annotated[CachePolicy | None, _or_off(CachePolicy)] = None
-    """In place of the upstream's. `false` turns it off."""
 
 
 class EndpointSpec(Spec):

@@ -16,7 +16,7 @@ from gateway.layers.retry import Retry
 from gateway.layers.timeout import Timeout
 from gateway.layers.trace import Trace
 from gateway.limit import LimitsState
-from gateway.plan import Step, Upstream
+from gateway.plan import Recipe, Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Stack:
         return " → ".join(str(layer) for layer in self.layers)
 
 
-def step_stack(step: Step, store: Store) -> Stack:
-    """What stands between a step and its upstream. The step's own span is opened by `execute`: a skipped step has one too."""
-    return Stack(tuple(_of_step(step, store)))
+def step_stack(recipe: Recipe, store: Store) -> Stack:
+    """What stands between a step's call and its upstream. The step's own span is opened by `execute`: a skipped step has one too."""
+    return Stack(tuple(_of_step(recipe, store)))
 
 
 def upstream_stack(upstream: Upstream, limits: LimitsState) -> Stack:
@@ -43,8 +43,8 @@ def upstream_stack(upstream: Upstream, limits: LimitsState) -> Stack:
     return Stack(tuple(_of_upstream(upstream, limits)))
 
 
-def _of_step(step: Step, store: Store) -> Iterator[Layer]:
-    policies = step.policies
+def _of_step(recipe: Recipe, store: Store) -> Iterator[Layer]:
+    policies = recipe.policies
     # Above everything that costs: a hit has no attempt to make.
     if policies.cache:
         yield Cache(policies.cache, store)

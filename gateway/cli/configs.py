@@ -115,12 +115,12 @@ def _plan_as_json(plan: Plan) -> dict[str, Any]:
 
 
 def _step_as_json(step: Step) -> dict[str, Any]:
-    policies = step.policies
+    policies = step.recipe.policies
     return {
         "name": step.name,
-        "upstream": step.upstream.name,
-        "method": step.method,
-        "target": step.target.text,
+        "upstream": step.recipe.upstream.name,
+        "method": step.recipe.method,
+        "target": step.recipe.target.text,
         "needs": list(step.needs),
         "when": str(step.when) if step.when else None,
         "optional": step.optional,

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 
+from gateway.compile.recipes import Surroundings
 from gateway.compile.report import RESERVED, Names, Reading, Report
 from gateway.compile.splicing import spliced
-from gateway.compile.steps import Surroundings, compile_step
+from gateway.compile.steps import compile_step
 from gateway.compile.upstreams import compile_upstream
 from gateway.compile.ways import check_shared_ways
 from gateway.errors import ConfigError
@@ -82,7 +83,7 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, errors: str | Non
 def _headers(steps: Iterable[Step], inputs: Iterable[Input], reads_body: bool) -> Iterator[str]:
     """The client's header fields that are read or sent on, those that say how to read its body included."""
     yield from (one.name for one in inputs if one.where == "header")
-    yield from (name.replace("_", "-") for step in steps for name in step.forward_headers)
+    yield from (name.replace("_", "-") for step in steps for recipe in step.recipes for name in recipe.forward_headers)
     if reads_body:
         yield from ("content-type", "content-encoding")
 

@@ -1,190 +1,49 @@
-"""Steps: what each sends, what it waits for, and the policies it runs under."""
+"""Steps: when each runs, what it waits for, and what stands in when there is no reply."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
-from urllib.parse import quote, unquote
+from collections.abc import Iterator
 
 from gateway import telemetry
-from gateway.call import Expectation, Headers
-from gateway.compile.report import Names, Reading, Report
-from gateway.compile.upstreams import check_forward, check_headers, check_path, check_value
+from gateway.compile.recipes import Surroundings, compile_recipe
+from gateway.compile.report import Reading, Report
 from gateway.finding import Path
-from gateway.plan import Policies, Step, Target, Upstream
-from gateway.policy import Policy
-from gateway.reference import BadExpression, Expression, Structure, Template, did_you_mean, masked, parse_structure
-from gateway.spec import METHODS, StepSpec, UpstreamSpec
-from gateway.syntax import CONTROL
+from gateway.plan import Step
+from gateway.reference import did_you_mean
+from gateway.spec import StepSpec
 from gateway.telemetry import SpanType
-
-AnyPolicy = TypeVar("AnyPolicy", bound=Policy)
-
-_SENDS_BODY = ("post", "put", "patch")
-
-_LITERAL = "/%:@!$&'()*+,;=~"
-"""What the config's own text may have in a path without being encoded; it has been checked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a step is compiled among."""
-
-    report: Report
-    names: Names
-    upstreams: Mapping[str, Upstream]
-    specs: Mapping[str, UpstreamSpec]
-    written: tuple[str, ...] | None
-    """Names of upstreams as written, those with mistakes in them included; None when nobody can tell."""
 
 
 def compile_step(name: str, spec: StepSpec, path: Path, among: Surroundings) -> Step | None:
     """One step; None when it cannot be made. What is wrong with it is reported."""
-    reading = Reading(among.report, among.names)
-    method = _method(spec, path, among.report)
-    upstream, target = _target(spec, method, path, reading, among) if method else (None, None)
-    spare = Reading(among.report, among.names)
-    step_parts = _parts(spec, path, reading, spare)
-    _check_sense(spec, method, path, among.report)
+    reading, spare = Reading(among.report, among.names), Reading(among.report, among.names)
+    recipe = compile_recipe(name, spec, path, reading, spare, among)
+    when = reading.expression(spec.when, (*path, "when")) if spec.when else None
+    fallback = spare.structure(spec.fallback, (*path, "fallback")) if "fallback" in spec.model_fields_set else None
+    _check_fallback(spec, path, among.report)
     for need in _needs(spec, path, among):
         reading.needs.setdefault(need)
-    if not method or not upstream or not target:
+    if not recipe:
         return None
-    base = among.specs[upstream.name]
     return Step(
         name=name,
-        upstream=upstream,
-        method=method.upper(),
-        target=target,
+        recipe=recipe,
         needs=tuple(need for need in among.names.steps if need in reading.needs | spare.needs),
         spares=frozenset(spare.needs) - frozenset(reading.needs),
-        forward_headers=_unique(*base.forward.headers, *spec.forward.headers, lower=True),
-        forward_query=_unique(*base.forward.query, *spec.forward.query),
-        expects=Expectation(frozenset(spec.accept) if spec.accept else None, frozenset(spec.on_status)),
+        when=when,
         optional=spec.optional,
-        policies=_policies(spec, base, method),
-        span=_span(name, upstream, spec),
-        base_headers=_base_headers(upstream, spec),
-        **step_parts,
+        fallback=fallback,
+        span=_span(name, recipe.upstream.name, spec),
     )
 
 
-def _span(name: str, upstream: Upstream, spec: StepSpec) -> SpanType:
+def _span(name: str, upstream: str, spec: StepSpec) -> SpanType:
     attributes: dict[str, telemetry.Attribute] = {
         telemetry.STEP_NAME: name,
         telemetry.STEP_OPTIONAL: spec.optional,
-        telemetry.UPSTREAM_NAME: upstream.name,
+        telemetry.UPSTREAM_NAME: upstream,
     }
     return SpanType(f"step {name}", attributes=attributes)
-
-
-def _base_headers(upstream: Upstream, spec: StepSpec) -> Headers:
-    headers = {"accept": "application/json"}
-    if spec.body is not None:
-        headers["content-type"] = "application/json"
-    return tuple(sorted({**headers, **upstream.headers}.items()))
-
-
-def _method(spec: StepSpec, path: Path, report: Report) -> str | None:
-    written = [method for method in METHODS if getattr(spec, method) is not None]
-    if not written:
-        # A call that was wrong has been taken out and reported before; then there is nothing to add.
-        if not any(report.lacks(spec, method, path) for method in METHODS):
-            report.add(path, f"a step needs one of {', '.join(METHODS)}: UPSTREAM /path", at_key=True)
-        return None
-    for method in written[1:]:
-        report.add((*path, method), f"a step makes one call, and this one has {written[0]!r} too", at_key=True)
-    return written[0]
-
-
-def _target(
-    spec: StepSpec, method: str, path: Path, reading: Reading, among: Surroundings
-) -> tuple[Upstream | None, Target | None]:
-    place, report = (*path, method), among.report
-    if place in report.source.outside:
-        report.add(
-            place, "'${…}' is not for a step's target, which plans and traces show; write it in the upstream or under 'query'"
-        )
-        return None, None
-    name, _, text = getattr(spec, method).partition(" ")
-    text = text.strip()
-    if not text.startswith("/"):
-        report.add(place, "write the upstream's name, a space, and a path that begins with '/'")
-        return among.upstreams.get(name), None
-    if CONTROL.search(text):
-        report.add(place, "a target has no line breaks or other control characters")
-        return among.upstreams.get(name), None
-    if among.written is not None and name not in among.written:
-        report.add(place, f"unknown upstream {name!r}{did_you_mean(name, among.written)}")
-    upstream = among.upstreams.get(name)
-    return upstream, _parse_target(text, spec, place, reading, upstream.prefix if upstream else "")
-
-
-def _parse_target(text: str, spec: StepSpec, place: Path, reading: Reading, prefix: str) -> Target | None:
-    try:
-        mask = masked(text)
-    except BadExpression as error:
-        reading.report.add(place, str(error))
-        return None
-    end = mask.find("?") if "?" in mask else len(mask)
-    template = reading.template(text[:end], place)
-    if template:
-        check_path(mask[:end], place, reading.report)
-    query = [(name, _parameter(value, place, reading)) for name, value in _parameters(text[end + 1 :], mask[end + 1 :])]
-    query += [(name, reading.structure(value, (*place[:-1], "query", name))) for name, value in spec.query.items()]
-    if not template:
-        return None
-    segments = (part if isinstance(part, Expression) else quote(part, safe=_LITERAL) for part in template.parts)
-    return Target(template, (prefix, *segments), tuple((quote(name, safe=""), value) for name, value in query), text)
-
-
-def _parameters(text: str, mask: str) -> Iterator[tuple[str, str]]:
-    """`sku={items}&limit=5` as names and values; an `&` or `=` inside a reference is the reference's own."""
-    start = 0
-    for part in mask.split("&") if mask else ():
-        name, equals, _ = part.partition("=")
-        yield unquote(name), text[start + len(name) + len(equals) : start + len(part)]
-        start += len(part) + 1
-
-
-def _parameter(text: str, place: Path, reading: Reading) -> Structure:
-    """A value in the target's own query: what it has percent-encoded is decoded, an encoded brace begins no reference."""
-
-    def leaf(text: str, _: Path) -> Template | None:
-        if template := reading.template(text, place):
-            parts = (unquote(part) if isinstance(part, str) else part for part in template.parts)
-            return Template(text, tuple(parts))
-        return None
-
-    return parse_structure(text, leaf)
-
-
-def _parts(spec: StepSpec, path: Path, reading: Reading, spare: Reading) -> dict[str, Any]:
-    """All of a step that has references in it; `spare` reads what stands in for a reply."""
-    report = reading.report
-    check_headers(spec.headers, (*path, "headers"), report)
-    check_forward(spec.forward, (*path, "forward"), report)
-    headers: list[tuple[str, Template]] = []
-    for name, text in spec.headers.items():
-        if template := reading.template(text, (*path, "headers", name)):
-            check_value("".join(part for part in template.parts if isinstance(part, str)), (*path, "headers", name), report)
-            headers.append((name.lower(), template))
-    return {
-        "headers": tuple(headers),
-        "body": reading.structure(spec.body, (*path, "body")) if spec.body is not None else None,
-        "when": reading.expression(spec.when, (*path, "when")) if spec.when else None,
-        "select": reading.own(spec.select, (*path, "select")) if spec.select else None,
-        "on_status": {
-            status: _meaning(value, (*path, "on_status", str(status)), spare) for status, value in spec.on_status.items()
-        },
-        "fallback": spare.structure(spec.fallback, (*path, "fallback")) if "fallback" in spec.model_fields_set else None,
-    }
-
-
-def _meaning(value: Any, path: Path, reading: Reading) -> Structure | None:
-    """What a status means: None for `skip`."""
-    return None if value == "skip" else reading.structure(value, path)
 
 
 def _needs(spec: StepSpec, path: Path, among: Surroundings) -> Iterator[str]:
@@ -195,45 +54,11 @@ def _needs(spec: StepSpec, path: Path, among: Surroundings) -> Iterator[str]:
             among.report.add((*path, "needs", index), f"unknown step {need!r}{did_you_mean(need, among.names.steps)}")
 
 
-def _check_sense(spec: StepSpec, method: str | None, path: Path, report: Report) -> None:
-    """Report what is well written and can have no effect: nobody writes that on purpose."""
+def _check_fallback(spec: StepSpec, path: Path, report: Report) -> None:
+    """Report a fallback that can have no effect: nobody writes that on purpose."""
     skips = spec.when is not None or "skip" in spec.on_status.values()
     may_be_skipped = skips or any(report.lacks(spec, word, path) for word in ("optional", "when", "on_status"))
     if "fallback" in spec.model_fields_set and not spec.optional and not may_be_skipped:
         report.add(
             (*path, "fallback"), "is never used: the step is neither optional nor ever skipped; add 'optional: true'", at_key=True
         )
-    if spec.body is not None and method and not any(getattr(spec, sends) for sends in _SENDS_BODY):
-        report.add((*path, "body"), f"a {method.upper()} sends no body", at_key=True)
-    if spec.cache is not None and method and method != "get":
-        report.add((*path, "cache"), f"only the replies to a GET are cached, and this is a {method.upper()}", at_key=True)
-    for name, value in spec.query.items():
-        if isinstance(value, dict):
-            report.add(
-                (*path, "query", name), "should be text, a number or a list; quote it, since a brace begins a mapping in YAML"
-            )
-    for status in spec.on_status:
-        if spec.accept and status in spec.accept:
-            report.add(
-                (*path, "on_status", str(status)), f"{status} is under 'accept' too; it can mean one thing only", at_key=True
-            )
-
-
-def _policies(spec: StepSpec, base: UpstreamSpec, method: str) -> Policies:
-    cache = _override(base.cache, spec.cache, written="cache" in spec.model_fields_set)
-    return Policies(
-        timeout=spec.timeout or base.timeout,
-        retry=_override(base.retry, spec.retry, written="retry" in spec.model_fields_set),
-        cache=cache if method == "get" else None,
-    )
-
-
-def _override(base: AnyPolicy | None, own: AnyPolicy | None, *, written: bool) -> AnyPolicy | None:
-    """The step's policy over the upstream's: what it writes wins, what it leaves out stays."""
-    if not written or own is None or base is None:
-        return own if written else base
-    return base.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
-
-
-def _unique(*names: str, lower: bool = False) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.lower() if lower else name for name in names))

@@ -46,7 +46,7 @@ def answer(plan: Plan, ran: Ran, span: Span) -> Response:
         except Unresolved:
             response = problem_response(Problem(502, "unshapeable", "The answer cannot be put into JSON"))
     if failures:
-        members = (proxy_status(step.name, step.upstream.name, error) for step, error in failures)
+        members = (proxy_status(step.name, step.recipe.upstream.name, error) for step, error in failures)
         response.add(b"proxy-status", ", ".join(members))
     return response
 

@@ -16,7 +16,7 @@ def step(compiled):
             f"version: 1\nupstreams: {{ a: {UPSTREAM} }}\nendpoints:\n  - path: /{{id}}\n    method: POST\n"
             f"    steps:\n      a: {{ {written} }}\n      b: {{ get: a /b }}\n"
         )
-        return plan.steps[0]
+        return plan.steps[0].recipe
 
     return compile_step
 

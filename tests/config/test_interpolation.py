@@ -109,8 +109,8 @@ endpoints: [{ path: /, steps: { a: { get: a /, optional: "${ON}", accept: ["${ST
         {"OFF": "false", "ON": "true", "SIZE": "1MiB", "PORT": "80", "TIME": "2s", "THREE": "3", "STATUS": "203"},
     )
 
-    assert plan.steps[0].upstream.url == "http://a:80"
-    assert plan.steps[0].expects.accept == {203}
+    assert plan.steps[0].recipe.upstream.url == "http://a:80"
+    assert plan.steps[0].recipe.expects.accept == {203}
     assert str(plan).splitlines()[1] == "  a  GET a /  optional · retry 3 · attempt 2s"
 
 
@@ -131,8 +131,8 @@ endpoints:
         {"BRACES": "{{p{path.id}\\1}}"},
     )
 
-    ((_, header),) = plan.steps[0].headers
-    ((_, query),) = plan.steps[0].target.query
+    ((_, header),) = plan.steps[0].recipe.headers
+    ((_, query),) = plan.steps[0].recipe.target.query
     scope = {"path": {"id": 7}}
     assert header(scope) == "7: {{p{path.id}\\1}} {{{p{path.id}\\1}}} 7"
     assert query(scope) == "{{p{path.id}\\1}}"

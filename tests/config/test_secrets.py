@@ -143,9 +143,10 @@ def test_nothing_that_is_made_of_a_right_config_shows_a_secret(put_in, secret):
     (plan,) = compile_plans(loaded)
 
     (step,) = plan.steps
-    for thing in (loaded, loaded.source, loaded.spec, plan, step, step.upstream, step.target, step.policies, plan.shape):
+    recipe = step.recipe
+    for thing in (loaded, loaded.source, loaded.spec, plan, step, recipe.upstream, recipe.target, recipe.policies, plan.shape):
         assert shows(repr(thing) + str(thing)) == []
-    assert dict(step.headers)["x-a"].parts[0] == f"{secret} "
+    assert dict(recipe.headers)["x-a"].parts[0] == f"{secret} "
 
 
 def test_path_of_an_upstream_is_not_in_its_print(compiled):
@@ -154,7 +155,7 @@ def test_path_of_an_upstream_is_not_in_its_print(compiled):
         "version: 1\nupstreams: {a: {url: 'http://a/${KEY}'}}\nendpoints: [{path: /, steps: {a: {get: a /}}}]", {"KEY": "c4nary"}
     )
 
-    assert plan.steps[0].upstream.prefix == "/c4nary"
+    assert plan.steps[0].recipe.upstream.prefix == "/c4nary"
     assert shows(repr(plan) + str(plan)) == []
 
 

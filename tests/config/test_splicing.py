@@ -21,7 +21,7 @@ endpoints:
 def spliced(compiled: Any, own: str = "post: shop /other", response: str = "") -> list[str]:
     """The steps that are spliced, where `other` says this too and the answer looks like that."""
     (plan,) = compiled(STEPS % own + (f"    response: {response}\n" if response else ""))
-    return [step.name for step in plan.steps if step.expects.spliced]
+    return [step.name for step in plan.steps if step.recipe.expects.spliced]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ class Home:
         """Run the plan on a request whose deadline is that many seconds away."""
         values = {"path": {"id": "42"}, "query": {}, "headers": Fields(), "body": None, **request}
         store = MemoryStore(10_000)
-        callers = {step.name: step_stack(step, store).around(Timeout()(self[step.name])) for step in self.plan.steps}
+        callers = {recipe.key: step_stack(recipe, store).around(Timeout()(self[recipe.key])) for recipe in self.plan.recipes}
         return await run(self.plan, callers, values, asyncio.get_running_loop().time() + within, self.span)
 
     def starts(self) -> dict[str, float]:
@@ -63,7 +63,7 @@ def home(new_upstream: Callable[[], Any]) -> Callable[[str], Home]:
             (plan,) = compile_plans(load_text(CONFIG + indent(dedent(steps), " " * 6)))
         except ConfigError as error:
             pytest.fail(str(error))
-        upstreams = {step.name: new_upstream() for step in plan.steps}
+        upstreams = {recipe.key: new_upstream() for recipe in plan.recipes}
         for name, upstream in upstreams.items():
             upstream.always(upstream.reply(name))
         return Home(plan, upstreams)

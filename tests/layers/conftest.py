@@ -13,7 +13,7 @@ from gateway.compile import compile_plans
 from gateway.errors import ConfigError
 from gateway.limit import LimitsState
 from gateway.load import load_text
-from gateway.plan import Step
+from gateway.plan import Recipe
 from gateway.stack import Stack, step_stack, upstream_stack
 from gateway.store import MemoryStore
 
@@ -28,7 +28,7 @@ endpoints: [{{path: "/{{id}}", steps: {{user: {{get: "users /users/{{path.id}}",
 class Stacked:
     """Both stacks of a step around one upstream, with the store below its cache."""
 
-    step: Step
+    recipe: Recipe
     upstream: Any
     make_call: Callable[..., Call]
     store: MemoryStore = field(default_factory=lambda: MemoryStore(100_000))
@@ -37,7 +37,7 @@ class Stacked:
     def stacks(self) -> tuple[Stack, Stack]:
         """The step's own and the upstream's."""
         limits = LimitsState()
-        return step_stack(self.step, self.store), upstream_stack(self.step.upstream, limits)
+        return step_stack(self.recipe, self.store), upstream_stack(self.recipe.upstream, limits)
 
     async def __call__(self, call: Call | None = None) -> Reply:
         """Send a call through both."""
@@ -46,7 +46,7 @@ class Stacked:
 
     def call(self, **parts: Any) -> Call:
         """A call as the step makes it."""
-        return self.make_call(timeout=self.step.policies.timeout, **parts)
+        return self.make_call(timeout=self.recipe.policies.timeout, **parts)
 
 
 @pytest.fixture
@@ -58,6 +58,6 @@ def stacked(upstream: Any, make_call: Any) -> Callable[..., Stacked]:
             (plan,) = compile_plans(load_text(CONFIG.format(policies=policies, own=own)))
         except ConfigError as error:
             pytest.fail(str(error))
-        return Stacked(plan.steps[0], upstream, make_call)
+        return Stacked(plan.steps[0].recipe, upstream, make_call)
 
     return make

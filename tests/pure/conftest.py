@@ -38,7 +38,7 @@ def new_span() -> Span:
 def render_step(plan: Plan, *, path: Any = None, query: Any = None, headers: Any = None, body: Any = None, **steps: Any) -> Call:
     """The call that the last step makes of these values; `steps` are the values of the others."""
     request = {"path": path or {}, "query": query or {}, "headers": Fields((headers or {}).items()), "body": body}
-    return render_call(plan.steps[-1], {**request, "steps": {}, **steps}, deadline=10.0, span=new_span())
+    return render_call(plan.steps[-1].recipe, {**request, "steps": {}, **steps}, deadline=10.0, span=new_span())
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ SECTIONS = {
     "TlsPolicy": "tls",
     "EndpointSpec": "endpoint",
     "InputSpec": "input",
+    "CallSpec": "call",
     "StepSpec": "step",
     "AnswerSpec": "answer",
 }
@@ -59,10 +60,13 @@ def described(text: str) -> set[str]:
 def _table(name: str) -> str:
     model: type[BaseModel] = getattr(spec, name, None) or getattr(policy, name)
     schema = model.model_json_schema()
+    # What every call has stands in the table of calls.
+    inherited = spec.CallSpec.model_fields if model is not spec.CallSpec and issubclass(model, spec.CallSpec) else ()
     manual = {field.alias or name: field.description or "" for name, field in model.model_fields.items()}
     rows = [
         f"| `{key}` | {_type(words)} | {_default(key, words, schema)} | {_escaped(manual[key])} |"
         for key, words in schema["properties"].items()
+        if key not in inherited
     ]
     lines = ["| key | value | default | meaning |", "| --- | --- | --- | --- |", *rows]
     return "\n".join([str(schema["description"]), "", *lines, ""])

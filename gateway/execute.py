@@ -3,7 +3,7 @@
 1  a task per step; it waits for the tasks of the steps it needs, and for nothing else
 2  a step whose need came to nothing does not run: it is skipped, or has failed, as its need
 3  `when` decides whether it runs; the call is rendered and sent through the step's stack
-4  the reply is given its meaning: `on_status`, then `select`
+4  the reply is given its meaning: `on_status`, else `select`; then it is held to its type
 5  what failed or was skipped gets its fallback; a required step that failed ends the run
 6  however the run ends, no task outlives it
 """
@@ -117,8 +117,12 @@ class _RunState:
     def _meaning(self, recipe: Recipe, reply: Reply) -> Outcome:
         if reply.status in recipe.on_status:
             meaning = recipe.on_status[reply.status]
-            return reply.with_value(meaning(self.scope)) if meaning else Skipped(f"status {reply.status}")
-        return reply.with_value(recipe.select(reply.value)) if recipe.select else reply
+            if not meaning:
+                return Skipped(f"status {reply.status}")
+            reply = reply.with_value(meaning(self.scope))
+        elif recipe.select:
+            reply = reply.with_value(recipe.select(reply.value))
+        return reply.with_value(recipe.validate(reply.value)) if recipe.validate else reply
 
     def _conclude(self, step: Step, span: Span, outcome: Outcome) -> None:
         self.outcomes[step.name] = outcome
@@ -140,7 +144,8 @@ class _RunState:
             return None, word
         try:
             value = step.fallback(self.scope)
-        except Unresolved:
+            value = step.validate(value) if step.validate else value
+        except (Unresolved, BadReply):
             return None, word
         self.replaced.add(step.name)
         return value, word if word == "skipped" else "fallback"

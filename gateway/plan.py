@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gateway.call import ANY_2XX, Expectation, Headers
 from gateway.policy import show_duration
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from gateway.reference import Expression, Structure, Template
     from gateway.shape import Shape
     from gateway.telemetry import SpanType
+
+Validate: TypeAlias = Callable[[Any], Any]
+"""Gives the value as its type has it, or raises `BadReply`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,8 @@ class Recipe:
     """What a status means: a value, or None to skip the step."""
 
     policies: Policies = Policies()
+    validate: Validate | None = field(default=None, repr=False, compare=False)
+    """Holds the value of a good reply to its type; None where it has none."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.upstream.name} {self.target.text}"
@@ -139,6 +144,12 @@ class Step:
     when: Expression | None = None
     optional: bool = False
     fallback: Structure | None = field(default=None, repr=False)
+    validate: Validate | None = field(default=None, repr=False, compare=False)
+    """Holds what stands in for its value to its type; None where it has none."""
+
+    schema: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    """JSON Schema of its value as far as somebody said it, its references to its own `$defs`."""
+
     span: SpanType = field(kw_only=True, repr=False, compare=False)
 
     def __str__(self) -> str:

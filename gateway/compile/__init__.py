@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from gateway.compile.recipes import Surroundings
 from gateway.compile.report import RESERVED, Names, Reading, Report
 from gateway.compile.splicing import spliced
 from gateway.compile.steps import compile_step
+from gateway.compile.typing import typed
 from gateway.compile.upstreams import compile_upstream
 from gateway.compile.ways import check_shared_ways
 from gateway.errors import ConfigError
@@ -20,6 +21,7 @@ from gateway.plan import Plan, Step
 from gateway.reference import did_you_mean
 from gateway.shape import Shape
 from gateway.spec import EndpointSpec, GatewaySpec
+from gateway.typed import ValueType
 
 OWN_PATHS = ("/livez", "/readyz", "/docs", "/openapi.json", "/static-offline-docs")
 """Paths that the gateway answers itself."""
@@ -51,10 +53,10 @@ def _endpoints(spec: GatewaySpec, loaded: Loaded, report: Report) -> Iterator[Pl
         names = _names(endpoint, path, report)
         known = None if report.lacks(spec, "upstreams", ()) else tuple(written or spec.upstreams)
         among = Surroundings(report, names, upstreams, spec.upstreams, known)
-        yield _plan(endpoint, path, among, spec.answer.errors)
+        yield _plan(endpoint, path, among, loaded.types.get(index, {}), spec.answer.errors)
 
 
-def _plan(spec: EndpointSpec, path: Path, among: Surroundings, errors: str | None) -> Plan:
+def _plan(spec: EndpointSpec, path: Path, among: Surroundings, types: Mapping[str, ValueType], errors: str | None) -> Plan:
     steps: list[Step] = []
     for name, step_spec in spec.steps.items():
         if name in RESERVED:
@@ -70,7 +72,7 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, errors: str | Non
         method=spec.method,
         path=spec.path,
         timeout=spec.timeout,
-        steps=spliced(steps, shape.response),
+        steps=spliced(typed(steps, types, (*path, "steps"), among.report), shape.response),
         shape=shape,
         inputs=inputs,
         summary=spec.summary,

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from gateway.compile import compile_plans
 from gateway.errors import ConfigError
 from gateway.finding import Finding
-from gateway.load import DEEPEST, LARGEST, load_text
+from gateway.load import load_text
+from gateway.load.reading import DEEPEST, LARGEST
 
 ROOT = Path(__file__).parents[2]
 SHOWCASE = (ROOT / "config" / "gateway.yaml").read_text(encoding="utf-8").splitlines()

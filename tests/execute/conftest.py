@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from textwrap import dedent, indent
 from typing import Any
@@ -21,6 +21,7 @@ from gateway.reference import Fields
 from gateway.stack import step_stack
 from gateway.store import MemoryStore
 from gateway.telemetry import Span, SpanType, Trace
+from gateway.typed import ValueType
 
 CONFIG = """
 version: 1
@@ -55,12 +56,13 @@ class Home:
 
 
 @pytest.fixture(scope="session")
-def home(new_upstream: Callable[[], Any]) -> Callable[[str], Home]:
-    """Makes an endpoint from the YAML of its steps."""
+def home(new_upstream: Callable[[], Any]) -> Callable[..., Home]:
+    """Makes an endpoint from the YAML of its steps, and the types of those that have one."""
 
-    def make(steps: str) -> Home:
+    def make(steps: str, **types: ValueType) -> Home:
         try:
-            (plan,) = compile_plans(load_text(CONFIG + indent(dedent(steps), " " * 6)))
+            loaded = load_text(CONFIG + indent(dedent(steps), " " * 6))
+            (plan,) = compile_plans(replace(loaded, types={0: types}))
         except ConfigError as error:
             pytest.fail(str(error))
         upstreams = {recipe.key: new_upstream() for recipe in plan.recipes}

@@ -1,4 +1,4 @@
-"""Text → spec, keeping the place of every key: YAML 1.2, `${VAR}` resolved, every problem collected.
+"""Text → data, keeping the place of every key and value: YAML 1.2, `${VAR}` resolved, every problem collected.
 
 PyYAML's own construction is not used: it reads YAML 1.1 (`no` is False, `12:30` is 750) and lets the last of two equal keys win. Only
 its composer is, which gives nodes with their places.
@@ -6,23 +6,17 @@ its composer is, which gives nodes with their places.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-from gateway.errors import ConfigError, StartError
-from gateway.finding import Finding, Path, Piece, Place, Source, at, show
-from gateway.reference import did_you_mean
-from gateway.spec import CHARACTERS, GatewaySpec, known_keys
+from gateway.errors import ConfigError
+from gateway.finding import Finding, Path, Piece, Place, show
 
 LARGEST = 1024**2
 """Characters a config may have."""
@@ -31,23 +25,6 @@ MOST_NODES = 100_000
 """Keys and values a config may have once aliases are followed: a few aliases of aliases are more than any memory."""
 
 DEEPEST = 50
-
-_GONE = object()
-_WITHOUT: Mapping[Path, Any] = {("version",): 1, ("endpoints",): []}
-"""What stands in for a part that no spec can be without."""
-
-_MESSAGES = {
-    "model": "should be keys with their values",
-    "dict": "should be keys with their values",
-    "tuple": "should be a list, as in [a, b]",
-    "string_type": "should be text; write it in quotes",
-    "int_": "should be a whole number",
-    "float_": "should be a number",
-    "bool_": "should be true or false",
-    "too_short": "should not be empty",
-}
-"""Beginnings of pydantic's error types, and what we say for them in the words of YAML."""
-
 _VARIABLE = re.compile(r"\$\$\{|\$\{(?:file:(?P<file>[^}]+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?)\}|\$\{")
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,1000}|0o[0-7]{1,1000}|0x[0-9a-fA-F]{1,1000}")
@@ -64,42 +41,8 @@ _TAGS = frozenset(("str", "int", "float", "bool", "null", "map", "seq", "timesta
 """What PyYAML gives to nodes without a tag."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A config as far as it could be read."""
-
-    source: Source
-    spec: GatewaySpec | None = field(repr=False)
-    """None when it could not be read at all; without the parts that are wrong when `findings` says so."""
-
-    findings: tuple[Finding, ...] = ()
-    endpoints: tuple[int, ...] = ()
-    """For each endpoint of the spec its index in the file, where a wrong one before it may have been left out."""
-
-
-def load_file(file: str | FilePath) -> Loaded:
-    """Read a config file. Raises `StartError` when there is no such file to read."""
-    try:
-        text = FilePath(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise StartError(f"cannot read the config {file}: {reason}") from error
-    return load_text(text, str(file))
-
-
-def load_text(text: str, file: str = "<text>", environ: Mapping[str, str] = os.environ) -> Loaded:
-    """Read a config. Whatever is wrong with it is in the `findings` of what comes back."""
-    reader = _Reader(file, environ)
-    try:
-        tree = reader.read(text)
-    except ConfigError as error:
-        return Loaded(Source(file), None, tuple(reader.problems) + error.findings)
-    source = Source(file, tree, reader.keys, reader.values, reader.outside)
-    return _validate(source, reader.problems)
-
-
 @dataclass(slots=True)
-class _Reader:
+class Reader:
     """One pass over the nodes of a document."""
 
     file: str
@@ -243,106 +186,3 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[Place, str]:
 
 def _place(mark: Any) -> Place:
     return Place(mark.line + 1, mark.column + 1)
-
-
-def _validate(source: Source, problems: Sequence[Finding]) -> Loaded:
-    """The spec, and what is wrong with the data besides the `problems` that reading found.
-
-    What is wrong is taken out and the rest tried again, so that one wrong type does not hide an unknown upstream elsewhere. Only the
-    round after all misspelt keys are put right reports: what is found after it follows from what was taken out.
-    """
-    tree = source.tree
-    findings = list(problems)
-    reports = True
-    while True:  # each round leaves less that can be wrong
-        view, kept = _without_gone(tree)
-        try:
-            return Loaded(source, GatewaySpec.model_validate(view), tuple(findings), kept)
-        except ValidationError as error:
-            wrong = [(_original(one["loc"], kept), one) for one in error.errors(include_url=False, include_input=False)]
-        if tree is source.tree:
-            tree = deepcopy(tree)
-        if misspelt := list(_misspelt(tree, wrong)):
-            findings += [_finding(source, path, one) for path, one, _ in misspelt]
-            for path, _, meant in misspelt:
-                _put_right(tree, path, meant, source)
-            continue
-        told = {finding.path for finding in findings}
-        findings += [_finding(source, path, one) for path, one in wrong if reports and show(source.written(path)) not in told]
-        reports = False
-        parts = dict.fromkeys(_smallest(tree, path) for path, _ in wrong)
-        if () in parts:
-            return Loaded(source, None, tuple(findings))
-        for part in parts:
-            _take_out(tree, part)
-
-
-def _misspelt(tree: Any, wrong: Sequence[tuple[Path, Any]]) -> Iterator[tuple[Path, Any, str]]:
-    """Unknown keys that resemble a known one which is not there, and that one."""
-    for path, one in wrong:
-        if one["type"] == "extra_forbidden":
-            meant = get_close_matches(str(path[-1]), known_keys(path[:-1]), n=1)
-            if meant and meant[0] not in at(tree, path[:-1]):
-                yield path, one, meant[0]
-
-
-def _put_right(tree: Any, path: Path, meant: str, source: Source) -> None:
-    """Give a misspelt key its right name, and remember how it was written. Of two that mean the same the first counts."""
-    parent = at(tree, path[:-1])
-    value = parent.pop(path[-1])
-    if meant not in parent:
-        parent[meant] = value
-        source.meant[(*path[:-1], meant)] = path
-
-
-def _without_gone(tree: Any) -> tuple[Any, tuple[int, ...]]:
-    """The data without the endpoints that were taken out, and the indices of those left."""
-    endpoints = tree.get("endpoints") if isinstance(tree, dict) else None
-    if not isinstance(endpoints, list):
-        return tree, ()
-    kept = tuple(index for index, endpoint in enumerate(endpoints) if endpoint is not _GONE)
-    return {**tree, "endpoints": [endpoints[index] for index in kept]}, kept
-
-
-def _original(loc: Path, kept: tuple[int, ...]) -> Path:
-    """A location pydantic speaks of as a path in the file."""
-    if len(loc) > 1 and loc[0] == "endpoints" and isinstance(loc[1], int):
-        loc = ("endpoints", kept[loc[1]], *loc[2:])
-    return tuple(part for part in loc if part != "[key]")
-
-
-def _smallest(tree: Any, path: Path) -> Path:
-    """The smallest thing that holds the problem and can be left out; empty when there is none."""
-    while path:
-        parent = at(tree, path[:-1])
-        if path in _WITHOUT or path[:-1] == ("endpoints",) or (isinstance(parent, dict) and path[-1] in parent):
-            return path
-        path = path[:-1]
-    return path
-
-
-def _take_out(tree: Any, path: Path) -> None:
-    parent = at(tree, path[:-1])
-    if path in _WITHOUT:
-        parent[path[-1]] = _WITHOUT[path]
-    elif isinstance(parent, list):
-        parent[int(path[-1])] = _GONE
-    elif isinstance(parent, dict):  # else it went with something around it
-        parent.pop(path[-1], None)
-
-
-def _finding(source: Source, path: Path, problem: Mapping[str, Any]) -> Finding:
-    kind, at_key = problem["type"], "[key]" in problem["loc"]
-    name = str(path[-1]) if path else "config"
-    if kind == "extra_forbidden":
-        hint = did_you_mean(name, known_keys(path[:-1]))
-        return source.finding(path, f"unknown key {name!r}{hint}", at_key=True)
-    if kind == "missing":
-        return source.finding(path, f"{name!r} is required here", at_key=True)
-    if kind == "string_pattern_mismatch":
-        return source.finding(path, CHARACTERS[problem["ctx"]["pattern"]], at_key=at_key)
-    if kind == "string_type" and isinstance(source.at(path), dict):
-        return source.finding(path, "should be text; quote it, since a brace begins a mapping in YAML")
-    message = next((ours for start, ours in _MESSAGES.items() if kind.startswith(start)), None) or problem["msg"]
-    message = re.sub(r"^(Input|String|Value error,) ", "", message)
-    return source.finding(path, message, at_key=at_key)

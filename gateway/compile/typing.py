@@ -1,0 +1,77 @@
+"""Types: what has a type is held to it, what is written in the config now and what upstreams say later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from gateway.compile.report import Report
+from gateway.errors import BadReply
+from gateway.finding import Path
+from gateway.plan import Recipe, Step
+from gateway.reference import Structure
+from gateway.typed import ValueType
+
+
+def typed(steps: Iterable[Step], types: Mapping[str, ValueType], path: Path, report: Report) -> tuple[Step, ...]:
+    """The same steps, those that have a type told so. `path` is that of the steps in the config."""
+    steps = tuple(steps)
+    if not types:
+        return steps
+    typing = _Typing({step.name: step for step in steps}, path, report)
+    return tuple(typing.told(step, types[step.name]) if step.name in types else step for step in steps)
+
+
+@dataclass(frozen=True, slots=True)
+class _Typing:
+    """The types of one endpoint being checked."""
+
+    steps: Mapping[str, Step]
+    path: Path
+    report: Report
+
+    def told(self, step: Step, kind: ValueType) -> Step:
+        place = (*self.path, step.name)
+        fallback = self._fitted(step.fallback, kind, (*place, "fallback"))
+        if (why := self._why_null(step)) and not kind.takes_null:
+            self.report.add(place, f"may be null, since it {why}, and its type takes none; write 'TYPE | None'", at_key=True)
+        recipe = self._told(step.recipe, kind, place)
+        return replace(step, recipe=recipe, fallback=fallback, validate=kind, schema=kind.schema)
+
+    def _told(self, recipe: Recipe, kind: ValueType, place: Path) -> Recipe:
+        meanings = {
+            status: self._fitted(meaning, kind, (*place, "on_status", str(status)))
+            for status, meaning in recipe.on_status.items()
+        }
+        return replace(recipe, validate=kind, on_status=meanings)
+
+    def _fitted(self, structure: Structure | None, kind: ValueType, place: Path) -> Structure | None:
+        """What the type makes of a value that is written out. One with references is known, and held to the type, when it is used."""
+        if structure is None or structure.expressions:
+            return structure
+        try:
+            return Structure(kind(structure({})))
+        except BadReply as error:
+            self.report.add(place, str(error))
+            return structure
+
+    def _why_null(self, step: Step) -> str | None:
+        """How its value may come to be null, None if it cannot."""
+        if _stands_in(step):
+            return None
+        return "is optional, without a fallback that always fits" if step.optional else self._why_skipped(step, frozenset())
+
+    def _why_skipped(self, step: Step, before: frozenset[str]) -> str | None:
+        if step.when:
+            return "runs only when its condition holds"
+        if None in step.recipe.on_status.values():
+            return "is skipped for a status"
+        for need in (self.steps[name] for name in step.needs if name in self.steps and name not in before | step.spares):
+            if not _stands_in(need) and self._why_skipped(need, before | {step.name}):
+                return f"needs {need.name}, which may be skipped"
+        return None
+
+
+def _stands_in(step: Step) -> bool:
+    """Its fallback is a value whatever happens."""
+    return step.fallback is not None and not step.fallback.expressions

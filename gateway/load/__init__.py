@@ -1,0 +1,52 @@
+"""Text → spec, keeping the place of every key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+
+from gateway.errors import ConfigError, StartError
+from gateway.finding import Finding, Source
+from gateway.load.reading import Reader
+from gateway.load.validation import validate
+from gateway.spec import GatewaySpec
+from gateway.typed import ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A config as far as it could be read."""
+
+    source: Source
+    spec: GatewaySpec | None = field(repr=False)
+    """None when it could not be read at all; without the parts that are wrong when `findings` says so."""
+
+    findings: tuple[Finding, ...] = ()
+    endpoints: tuple[int, ...] = ()
+    """For each endpoint of the spec its index in the file, where a wrong one before it may have been left out."""
+
+    types: Mapping[int, Mapping[str, ValueType]] = field(default_factory=dict, repr=False)
+    """By the index of an endpoint, the types of its steps, where they have any."""
+
+
+def load_file(file: str | FilePath) -> Loaded:
+    """Read a config file. Raises `StartError` when there is no such file to read."""
+    try:
+        text = FilePath(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise StartError(f"cannot read the config {file}: {reason}") from error
+    return load_text(text, str(file))
+
+
+def load_text(text: str, file: str = "<text>", environ: Mapping[str, str] = os.environ) -> Loaded:
+    """Read a config. Whatever is wrong with it is in the `findings` of what comes back."""
+    reader = Reader(file, environ)
+    try:
+        tree = reader.read(text)
+    except ConfigError as error:
+        return Loaded(Source(file), None, tuple(reader.problems) + error.findings)
+    source = Source(file, tree, reader.keys, reader.values, reader.outside)
+    return Loaded(source, *validate(source, reader.problems))

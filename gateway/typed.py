@@ -1,0 +1,85 @@
+"""Types: what the value of a step must be, as pydantic reads and writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticInvalidForJsonSchema
+
+from gateway.decode import JsonText
+from gateway.encode import Unencodable, encode_json
+from gateway.errors import BadReply
+from gateway.finding import show
+
+LONGEST = 200
+"""Characters that the place of a mistake may take in a trace; upstreams decide how deep and how long it is."""
+
+
+class ValueType:
+    """A Python type that a value must fit. What is used from then on is what the type makes of it, in JSON again: defaults are
+    filled in, numbers written as text are numbers, and what the type does not know is gone.
+
+    Values are always read by the rules for JSON, whether they came as text or not: a strict type takes a date for a date.
+    """
+
+    def __init__(self, annotation: Any) -> None:
+        self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+
+    def __call__(self, value: Any) -> Any:
+        """The value as the type writes it: text for text, plain data for plain data. Raises `BadReply`, which quotes no value."""
+        try:
+            typed = self._adapter.validate_json(encode_json(value))
+            if isinstance(value, JsonText):
+                return JsonText(self._adapter.dump_json(typed, by_alias=True, warnings=False))
+            return self._adapter.dump_python(typed, mode="json", by_alias=True, warnings=False)
+        except ValidationError as error:
+            raise BadReply(self._complaint(error)) from None
+        except Unencodable as error:
+            raise BadReply(str(error)) from error
+        except Exception as error:
+            # The type's own validators are somebody else's code; what they trip over is this value all the same.
+            raise BadReply(f"the type of the step raises {type(error).__name__}") from error
+
+    @property
+    def takes_null(self) -> bool:
+        """None fits, and stays None."""
+        try:
+            return self(None) is None
+        except BadReply:
+            return False
+
+    @cached_property
+    def schema(self) -> Mapping[str, Any]:
+        """JSON Schema (2020-12) of what it writes, whose references are to its own `$defs`; empty when it cannot be said in one."""
+        try:
+            return self._adapter.json_schema(mode="serialization")
+        except PydanticInvalidForJsonSchema:
+            return {}
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """Names of members that the type itself has."""
+        try:
+            return frozenset(_properties(self._adapter.json_schema(mode="validation")))
+        except PydanticInvalidForJsonSchema:
+            return frozenset()
+
+    def _complaint(self, error: ValidationError) -> str:
+        """Where the first mistake is and of which kind. Pydantic's own messages may quote the value, and so may names in its path."""
+        mistakes = error.errors(include_url=False, include_context=False, include_input=False)
+        place = show(tuple(part if isinstance(part, int) or part in self._names else "*" for part in mistakes[0]["loc"]))
+        more = f", and {len(mistakes) - 1} more" if len(mistakes) > 1 else ""
+        return f"does not fit its type: {place[:LONGEST] or 'the value'} ({mistakes[0]['type']}){more}"
+
+
+def _properties(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from schema.get("properties", ())
+        for child in schema.values():
+            yield from _properties(child)
+    elif isinstance(schema, list):
+        for child in schema:
+            yield from _properties(child)

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, dataclass_transform
 
+from gateway.formats import JSON, SPLICED, Format
+
 if TYPE_CHECKING:
     from gateway.errors import CallError
     from gateway.telemetry import Span
@@ -26,6 +28,9 @@ def value_type(made: type[Class]) -> type[Class]:
 Headers: TypeAlias = Sequence[tuple[str, str]]
 """Header fields as (name in lower case, value), in order, repeated names allowed."""
 
+NO_BODY = frozenset({201, 202, 204, 205, 304})
+"""Statuses whose empty body is no mistake."""
+
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
@@ -37,8 +42,13 @@ class Expectation:
     handled: frozenset[int] = frozenset()
     """Further statuses that are no failure because `on_status` says what they mean; their body is not read."""
 
-    spliced: bool = False
-    """Nobody looks into the value: the body is checked, not decoded, and goes into the answer as it came."""
+    format: Format = JSON
+    """How its body is read."""
+
+    @property
+    def spliced(self) -> bool:
+        """The body goes into the answer as it came."""
+        return self.format is SPLICED
 
     def takes(self, status: int) -> bool:
         """The body of a reply with this status is the step's value."""

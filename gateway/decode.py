@@ -1,7 +1,9 @@
-"""Bytes → values, strictly: what is not JSON by the letter is not JSON here."""
+"""Bytes → values, strictly: what is not JSON by the letter is not JSON here, and text is text in the charset that it says."""
 
 from __future__ import annotations
 
+from base64 import b64encode
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from typing import Any
 
 import msgspec
@@ -11,6 +13,17 @@ JsonText = msgspec.Raw
 
 _TEXT = msgspec.json.Decoder(JsonText)
 _VALUE = msgspec.json.Decoder()
+
+_CHARSETS = frozenset(
+    ["utf-8", "utf8", "us-ascii", "ascii", "latin1", "utf-16", "utf-16le", "utf-16be", "koi8-r", "koi8-u"]
+    + ["shift_jis", "euc-jp", "iso-2022-jp", "gb2312", "gbk", "gb18030", "big5", "euc-kr"]
+    + [f"iso-8859-{part}" for part in range(1, 17) if part != 12]
+    + [f"windows-125{part}" for part in range(9)]
+)
+"""Those that are in use. Python knows others that are no charsets, or take a second for a mebibyte (`punycode`)."""
+
+_MARKS = ((BOM_UTF8, "utf-8-sig"), (BOM_UTF16_LE, "utf-16"), (BOM_UTF16_BE, "utf-16"))
+"""Byte order marks, which say more than whoever passed the text on (RFC 7303, section 3.3)."""
 
 
 class Undecodable(ValueError):
@@ -41,3 +54,29 @@ def check_json(body: bytes) -> JsonText:
         return _TEXT.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Undecodable("not JSON") from error
+
+
+def decode_lines(body: bytes) -> list[Any]:
+    """The values of JSON texts, one a line; blank lines are none. Raises `Undecodable`."""
+    return [decode_json(line) for line in body.split(b"\n") if line.strip(b" \t\r")]
+
+
+def decode_base64(body: bytes) -> str:
+    """Any bytes, as text in base64 (RFC 4648, section 4)."""
+    return b64encode(body).decode()
+
+
+def decode_text(body: bytes, charset: str | None) -> str:
+    """Text in a charset, UTF-8 where none is named; a byte order mark has the last word. Raises `Undecodable`."""
+    charset = (charset or "utf-8").lower()
+    for mark, named in _MARKS:
+        if body.startswith(mark):
+            charset = named
+            break
+    else:
+        if charset not in _CHARSETS:
+            raise Undecodable("text in a charset that nobody uses")
+    try:
+        return body.decode(charset)
+    except UnicodeDecodeError as error:
+        raise Undecodable("not text in its charset") from error

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from gateway.bodies import JSON_BODY, Encoding
 from gateway.call import ANY_2XX, Expectation, Headers
+from gateway.formats import JSON, SPLICED
 from gateway.policy import show_duration
 
 if TYPE_CHECKING:
@@ -99,6 +101,9 @@ class Recipe:
 
     headers: tuple[tuple[str, Template], ...] = field(default=(), repr=False)
     body: Structure | None = field(default=None, repr=False)
+    encoding: Encoding = JSON_BODY
+    """How the body is written."""
+
     forward_headers: tuple[str, ...] = ()
     forward_query: tuple[str, ...] = ()
     select: Expression | None = None
@@ -121,6 +126,14 @@ class Recipe:
         for structure in (*(value for _, value in self.target.query), self.body):
             if structure:
                 yield from structure.expressions
+
+    def remarks(self) -> Iterator[str]:
+        """What there is to say about it besides what is called."""
+        if self.encoding is not JSON_BODY:
+            yield f"body {self.encoding.name}"
+        if self.expects.format not in (JSON, SPLICED):
+            yield f"reply {self.expects.format.name}"
+        yield from self.policies
 
     def means(self) -> Iterator[Expression]:
         """Those that say what a status means."""
@@ -180,7 +193,7 @@ class Step:
             yield f"optional, else {show_literal(self.fallback)}" if self.fallback else "optional"
         elif self.fallback:
             yield f"else {show_literal(self.fallback)}"
-        yield from self.recipe.policies
+        yield from self.recipe.remarks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +218,10 @@ class Plan:
     """Names of the client's header fields that are read or sent on; no other is even decoded."""
 
     reads_body: bool = False
-    """A step or the answer uses the client's body; one that nobody uses is not even read."""
+    """A step or the answer looks into the client's body."""
+
+    takes_body: bool = False
+    """Somebody looks into it, or passes it on as it came; one that nobody uses is not even received."""
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:

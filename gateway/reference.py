@@ -25,6 +25,9 @@ Scope: TypeAlias = Mapping[str, Any]
 REQUEST = ("path", "query", "headers", "body")
 """What a reference can read of the client's request; every other name is a step's."""
 
+SENT = "body as it came"
+"""Where the scope has the bytes of the client's body, when a step forwards them; no reference can name it."""
+
 LONGEST = 2_000
 """Characters an expression may have: deeply nested ones exhaust the parser's stack."""
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+from gateway.bodies import Encoding
 from gateway.call import Call, Headers
-from gateway.encode import Unencodable, encode_json
+from gateway.encode import Unencodable
 from gateway.errors import Unrendered
 from gateway.plan import Recipe
 from gateway.reference import REQUEST, Expression, Scope, Structure, Template, Unresolved, as_text
@@ -36,7 +37,7 @@ def render_call(recipe: Recipe, scope: Scope, deadline: float, span: Span) -> Ca
         by_client = _by_client(recipe.target.path, *(structure for _, structure in recipe.target.query))
         raise Unrendered(f"the target would be longer than {LONGEST_TARGET} bytes", by_client=by_client)
     headers = _headers(recipe, scope) if recipe.forward_headers or recipe.headers else recipe.base_headers
-    body = _body(recipe.body, scope) if recipe.body else b""
+    body = _body(recipe.body, recipe.encoding, scope) if recipe.body else b""
     return Call(
         recipe.upstream.name,
         recipe.method,
@@ -127,11 +128,11 @@ def _header_value(value: Any, reference: str, *, by_client: bool) -> str:
     return text.strip(" \t")
 
 
-def _body(structure: Structure, scope: Scope) -> bytes:
+def _body(structure: Structure, encoding: Encoding, scope: Scope) -> bytes:
     try:
-        return encode_json(resolve(structure, scope))
+        return encoding.write(resolve(structure, scope))
     except Unencodable as error:
-        raise Unrendered("the body has a value that JSON has no form for", by_client=_by_client(structure)) from error
+        raise Unrendered(f"the body has {error}", by_client=_by_client(structure)) from error
 
 
 def resolve(reference: Reference, scope: Scope) -> Any:

@@ -71,6 +71,13 @@ class ForwardSpec(Spec):
     """Names of client query parameters to pass on."""
 
 
+class CallForwardSpec(ForwardSpec):
+    """What of the client's request goes along with one call."""
+
+    body: bool = False
+    """Pass the client's body on as it came, with its content type: it is not read here, and may be of any kind."""
+
+
 class UpstreamSpec(Spec):
     """A remote HTTP service that steps call."""
 
@@ -178,9 +185,15 @@ class CallSpec(Spec):
     """Headers to send. One whose value is absent is left out."""
 
     body: Any = None
-    """JSON to send: any structure, with references in its strings."""
+    """What to send: any structure, with references in its strings."""
 
-    forward: ForwardSpec = ForwardSpec()
+    encode: Literal["json", "form", "text"] = "json"
+    """How `body` is written. A form is a mapping: lists repeat, what is absent is left out. Text is one template."""
+
+    decode: Literal["json", "xml", "text", "bytes", "jsonl"] = "json"
+    """How the reply is read, and what is asked for."""
+
+    forward: CallForwardSpec = CallForwardSpec()
     """What of the client's request goes along, besides what the upstream's `forward` names."""
 
     select: str | None = None

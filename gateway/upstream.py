@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from gateway.call import Call, Caller, Headers, Reply
-from gateway.decode import Undecodable, check_json, decode_json
+from gateway.call import NO_BODY, Call, Caller, Headers, Reply
+from gateway.decode import Undecodable
 from gateway.errors import AttemptTimeout, BadReply, CallError, Disconnected, StartError, StatusRefused, Unreachable, Unrendered
 from gateway.plan import Upstream
 from gateway.policy import TlsPolicy
@@ -21,9 +21,6 @@ from gateway.verdict import IDEMPOTENT
 
 TIME_LEFT = "x-request-timeout"
 """Header with the seconds that are left, so that an upstream need not work for nobody."""
-
-_NO_BODY = frozenset({201, 202, 204, 205, 304})
-"""Statuses whose empty body is no mistake."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 """Methods that say how long their body is, an empty one too (RFC 9110, section 8.6)."""
@@ -220,10 +217,10 @@ def judge(call: Call, status: int, headers: Headers, body: bytes) -> Reply:
         if status in call.expects.handled:
             return reply
         raise StatusRefused(reply)
-    if not body and (status in _NO_BODY or call.method != "GET"):
+    if not body and (status in NO_BODY or call.method != "GET"):
         return Reply(status, headers, body)
     try:
-        return Reply(status, headers, body, check_json(body) if call.expects.spliced else decode_json(body))
+        return Reply(status, headers, body, call.expects.format.decode(body, headers))
     except Undecodable as error:
         raise BadReply(f"status {status}, and the body is {error}") from error
 

@@ -23,6 +23,7 @@ SECTIONS = {
     "GatewaySpec": "the-whole-config",
     "UpstreamSpec": "upstream",
     "ForwardSpec": "forward",
+    "CallForwardSpec": "forward",
     "RetryPolicy": "retry",
     "CachePolicy": "cache",
     "TlsPolicy": "tls",

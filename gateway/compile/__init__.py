@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
+from gateway.bodies import AS_IT_CAME
 from gateway.compile.recipes import Surroundings
 from gateway.compile.report import RESERVED, Names, Reading, Report
 from gateway.compile.splicing import spliced
@@ -79,6 +80,7 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, types: Mapping[st
         reads_replies=frozenset(among.names.replies),
         headers=frozenset(_headers(steps, inputs, reads_body)),
         reads_body=reads_body,
+        takes_body=reads_body or any(recipe.encoding is AS_IT_CAME for step in steps for recipe in step.recipes),
     )
 
 

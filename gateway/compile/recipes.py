@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
-from gateway.call import Expectation, Headers
+from gateway.call import Expectation
 from gateway.compile.report import Names, Reading, Report
+from gateway.compile.sending import base_headers, compile_body, forwarded
 from gateway.compile.upstreams import check_forward, check_headers, check_path, check_value
 from gateway.finding import Path
+from gateway.formats import FORMATS
 from gateway.plan import Policies, Recipe, Target, Upstream
 from gateway.policy import Policy
 from gateway.reference import BadExpression, Expression, Structure, Template, did_you_mean, masked, parse_structure
@@ -18,8 +20,6 @@ from gateway.spec import METHODS, CallSpec, UpstreamSpec
 from gateway.syntax import CONTROL
 
 AnyPolicy = TypeVar("AnyPolicy", bound=Policy)
-
-_SENDS_BODY = ("post", "put", "patch")
 
 _LITERAL = "/%:@!$&'()*+,;=~"
 """What the config's own text may have in a path without being encoded; it has been checked."""
@@ -44,6 +44,7 @@ def compile_recipe(key: str, spec: CallSpec, path: Path, reading: Reading, spare
     """
     method = _method(spec, path, among.report)
     upstream, target = _target(spec, method, path, reading, among) if method else (None, None)
+    body, encoding = compile_body(spec, method, path, reading)
     parts = _parts(spec, path, reading, spare)
     _check_sense(spec, method, path, among.report)
     if not method or not upstream or not target:
@@ -54,20 +55,15 @@ def compile_recipe(key: str, spec: CallSpec, path: Path, reading: Reading, spare
         upstream=upstream,
         method=method.upper(),
         target=target,
-        forward_headers=_unique(*base.forward.headers, *spec.forward.headers, lower=True),
+        body=body,
+        encoding=encoding,
+        forward_headers=_unique(*base.forward.headers, *forwarded(spec), lower=True),
         forward_query=_unique(*base.forward.query, *spec.forward.query),
-        expects=Expectation(frozenset(spec.accept) if spec.accept else None, frozenset(spec.on_status)),
+        expects=Expectation(frozenset(spec.accept) if spec.accept else None, frozenset(spec.on_status), FORMATS[spec.decode]),
         policies=_policies(spec, base, method),
-        base_headers=_base_headers(upstream, spec),
+        base_headers=base_headers(upstream, spec),
         **parts,
     )
-
-
-def _base_headers(upstream: Upstream, spec: CallSpec) -> Headers:
-    headers = {"accept": "application/json"}
-    if spec.body is not None:
-        headers["content-type"] = "application/json"
-    return tuple(sorted({**headers, **upstream.headers}.items()))
 
 
 def _method(spec: CallSpec, path: Path, report: Report) -> str | None:
@@ -156,7 +152,6 @@ def _parts(spec: CallSpec, path: Path, reading: Reading, spare: Reading) -> dict
             headers.append((name.lower(), template))
     return {
         "headers": tuple(headers),
-        "body": reading.structure(spec.body, (*path, "body")) if spec.body is not None else None,
         "select": reading.own(spec.select, (*path, "select")) if spec.select else None,
         "on_status": {
             status: _meaning(value, (*path, "on_status", str(status)), spare) for status, value in spec.on_status.items()
@@ -171,8 +166,6 @@ def _meaning(value: Any, path: Path, reading: Reading) -> Structure | None:
 
 def _check_sense(spec: CallSpec, method: str | None, path: Path, report: Report) -> None:
     """Report what is well written and can have no effect: nobody writes that on purpose."""
-    if spec.body is not None and method and not any(getattr(spec, sends) for sends in _SENDS_BODY):
-        report.add((*path, "body"), f"a {method.upper()} sends no body", at_key=True)
     if spec.cache is not None and method and method != "get":
         report.add((*path, "cache"), f"only the replies to a GET are cached, and this is a {method.upper()}", at_key=True)
     for name, value in spec.query.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from gateway.formats import JSON, SPLICED
 from gateway.plan import Step
 from gateway.reference import Structure
 
@@ -16,10 +17,11 @@ def spliced(steps: Iterable[Step], response: Structure | None) -> tuple[Step, ..
     looking = [expression for step in steps for expression in step.reads()]
     looking += [leaf for leaf in leaves if leaf.names != ((leaf.text,),)]
     looked_into = {name[0] for expression in looking for name in expression.names}
-    return tuple(_told(step, step.name not in looked_into) for step in steps)
+    return tuple(step if step.name in looked_into else _told(step) for step in steps)
 
 
-def _told(step: Step, is_passed_on: bool) -> Step:
+def _told(step: Step) -> Step:
     recipe = step.recipe
-    spliced = is_passed_on and not recipe.select
-    return replace(step, recipe=replace(recipe, expects=replace(recipe.expects, spliced=spliced)))
+    if recipe.select or recipe.expects.format is not JSON:
+        return step
+    return replace(step, recipe=replace(recipe, expects=replace(recipe.expects, format=SPLICED)))

@@ -84,7 +84,8 @@ class Endpoint:
         deadline = self.limits.loop.time() + plan.timeout
         try:
             values = read_request(plan, scope, headers)
-            values["body"] = await read_body(headers, receive, self.limits, deadline) if plan.reads_body else None
+            if plan.takes_body:
+                values |= await read_body(plan, headers, receive, self.limits, deadline)
         except Refused as refused:
             return problem_response(refused.problem)
         with self.visits.of(receive):

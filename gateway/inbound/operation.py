@@ -58,8 +58,9 @@ def _operation(plan: Plan) -> dict[str, Any]:
         operation["description"] = (
             f"An answer may come without: {', '.join(spared)}. `Gateway-Complete` says whether it has everything."
         )
-    if plan.reads_body:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": {}}}}
+    if plan.takes_body:
+        kind = "application/json" if plan.reads_body else "*/*"
+        operation["requestBody"] = {"required": plan.reads_body, "content": {kind: {"schema": {}}}}
     return operation
 
 

@@ -14,6 +14,7 @@ from gateway.inputs import read_inputs
 from gateway.limit import Limit, LimitsState
 from gateway.plan import Plan
 from gateway.problem import Problem, of_inputs, of_status
+from gateway.reference import SENT
 
 LARGEST_BODY = 1024**2
 """Bytes of a request's body."""
@@ -42,31 +43,36 @@ def pick_headers(headers: Iterable[tuple[bytes, bytes]], wanted: frozenset[bytes
 
 
 def read_request(plan: Plan, scope: Scope, headers: Picked) -> dict[str, Any]:
-    """The values of a request but for its body. Raises `Refused`."""
+    """The values of a request, with no body so far. Raises `Refused`."""
     query = _query(scope["query_string"]) if scope["query_string"] else {}
     fields = {name: [_text(value) for value in headers[key]] for name in plan.headers if (key := name.encode()) in headers}
     values, misfits = read_inputs(plan.inputs, scope["path_params"], query, fields)
     if misfits:
         raise Refused(of_inputs(misfits))
-    return values
+    return {**values, "body": None}
 
 
-async def read_body(headers: Picked, receive: Receive, limits: LimitsState, deadline: float) -> Any:
-    """The value of a request's JSON body. Raises `Refused`, `ClientGone`."""
-    kind = headers.get(b"content-type", [b""])[0].partition(b";")[0].strip().lower()
-    if kind != b"application/json" and not (kind.startswith(b"application/") and kind.endswith(b"+json")):
-        raise Refused(of_status(415, "Unsupported Media Type", "send application/json"))
-    if headers.get(b"content-encoding", [b"identity"]) != [b"identity"]:
-        raise Refused(of_status(415, "Unsupported Media Type", "send the body without a content encoding"))
+async def read_body(plan: Plan, headers: Picked, receive: Receive, limits: LimitsState, deadline: float) -> dict[str, Any]:
+    """A request's body as it came and, where somebody looks into it, its value. Raises `Refused`, `ClientGone`."""
+    if plan.reads_body:
+        _check_kind(headers)
     try:
         with Limit(limits, deadline):
             body = await _receive_all(receive)
     except TimeoutError as error:
         raise Refused(of_status(408, "Request Timeout")) from error
     try:
-        return decode_json(body)
+        return {SENT: body, "body": decode_json(body) if plan.reads_body else None}
     except Undecodable as error:
         raise Refused(of_status(400, "Bad Request", "the body is not JSON")) from error
+
+
+def _check_kind(headers: Picked) -> None:
+    kind = headers.get(b"content-type", [b""])[0].partition(b";")[0].strip().lower()
+    if kind != b"application/json" and not (kind.startswith(b"application/") and kind.endswith(b"+json")):
+        raise Refused(of_status(415, "Unsupported Media Type", "send application/json"))
+    if headers.get(b"content-encoding", [b"identity"]) != [b"identity"]:
+        raise Refused(of_status(415, "Unsupported Media Type", "send the body without a content encoding"))
 
 
 def _query(raw: bytes) -> Mapping[str, list[str]]:

@@ -15,12 +15,13 @@ from functools import partial
 from typing import Any, Protocol
 
 from gateway import telemetry
-from gateway.call import Call, Caller, Expectation, Reply
+from gateway.call import NO_BODY, Call, Caller, Expectation, Headers, Reply
 from gateway.decode import JsonText, decode_json
 from gateway.encode import encode_json
+from gateway.formats import SPLICED
 from gateway.policy import CachePolicy
 
-FORMAT = 2
+FORMAT = 3
 """Of the stored bytes; an entry of another format is a miss."""
 
 _NOT_SHARED = {"no-store", "private", "no-cache"}
@@ -77,8 +78,8 @@ class Cache:
 
 
 def key_of(call: Call) -> str:
-    """A digest of all that is sent: no user data in it, and no two calls that differ share it."""
-    sent = encode_json([FORMAT, call.upstream, call.method, call.target, list(call.headers), call.body])
+    """A digest of all that is sent, and of how its reply is read: no user data in it, and no two calls that differ share it."""
+    sent = encode_json([FORMAT, call.expects.format.name, call.upstream, call.method, call.target, list(call.headers), call.body])
     return hashlib.sha256(sent).hexdigest()
 
 
@@ -110,13 +111,14 @@ def _unpack(key: str, stored: bytes | None, expects: Expectation) -> Reply | Non
         # Another step may make the same call and take other statuses for good.
         if (version, owner, size) != (FORMAT, key, len(body)) or not expects.takes(status):
             return None
-        return Reply(status, tuple((name, text) for name, text in headers), body, _value(body, expects), cache="hit")
+        fields = tuple((name, text) for name, text in headers)
+        return Reply(status, fields, body, _value(status, fields, body, expects), cache="hit")
     except (TypeError, ValueError):
         return None
 
 
-def _value(body: bytes, expects: Expectation) -> Any:
-    """What was checked on its way in is the text that it was, for as long as it is whole."""
-    if not body:
+def _value(status: int, headers: Headers, body: bytes, expects: Expectation) -> Any:
+    """What was checked on its way in is the text that it was, for as long as it is whole; what was decoded is decoded again."""
+    if not body and status in NO_BODY:
         return None
-    return JsonText(body) if expects.spliced else decode_json(body)
+    return JsonText(body) if expects.format is SPLICED else expects.format.decode(body, headers)

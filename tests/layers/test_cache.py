@@ -16,6 +16,7 @@ from gateway import telemetry
 from gateway.call import Caller, Expectation, Reply
 from gateway.decode import JsonText
 from gateway.errors import CallError, Disconnected, StatusRefused
+from gateway.formats import SPLICED
 from gateway.layers.cache import Cache, Store, key_of, may_store
 from gateway.policy import CachePolicy
 from gateway.store import MemoryStore
@@ -112,7 +113,7 @@ async def test_spans_and_replies_tell_how_the_cache_took_part(upstream: Any, mak
         pytest.param(204, b"", id="no body"),
     ],
 )
-@pytest.mark.parametrize("expects", [Expectation(), Expectation(spliced=True)], ids=["decoded", "spliced"])
+@pytest.mark.parametrize("expects", [Expectation(), Expectation(format=SPLICED)], ids=["decoded", "spliced"])
 async def test_a_hit_is_the_reply_to_the_letter(
     upstream: Any, make_call: Any, status: int, body: bytes, expects: Expectation
 ) -> None:
@@ -130,7 +131,7 @@ async def test_a_step_reads_what_another_one_only_passed_on(upstream: Any, make_
     upstream.replies(upstream.reply({"id": 7}))
     cached = caching(upstream, OpenStore())
 
-    passed_on, read = await cached(make_call(expects=Expectation(spliced=True))), await cached(make_call())
+    passed_on, read = await cached(make_call(expects=Expectation(format=SPLICED))), await cached(make_call())
 
     assert (passed_on.value, read.value, read.cache) == (JsonText(b'{"id":7}'), {"id": 7}, "hit")
 

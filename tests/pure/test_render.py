@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.call import Call, Expectation
 from gateway.errors import Unrendered
+from gateway.formats import SPLICED
 from gateway.plan import Plan
 from gateway.render import LONGEST_TARGET
 
@@ -433,5 +434,5 @@ def test_a_call_has_everything_decided(compiled: Compiled, rendered: Rendered) -
 
     assert (call.upstream, call.method, call.target, call.template) == ("users", "PUT", "/api/users/7?x=7", "/users/{path.id}")
     assert (call.timeout, call.deadline, call.attempt) == (0.3, 10.0, 1)
-    assert call.expects == Expectation(frozenset({200, 404}), frozenset({410}), spliced=True)
+    assert call.expects == Expectation(frozenset({200, 404}), frozenset({410}), format=SPLICED)
     assert CANARY not in repr(call)

@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import ceil
+from math import ceil, inf
 
 TICKS = 100
 """Moments in a second."""
+
+NEVER = -1
+"""The moment of limits that do not end as things stand; it has no timer."""
 
 NEAR = 10.0
 """Seconds. A timer this near is left alone when nobody needs it any more: the next call may, and setting one costs more than its ringing."""
@@ -47,18 +50,30 @@ class Limit:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if not self.expired:
-            moment = self._limits.moments[self._tick]
-            moment.remove(self)
-            if not moment and self._tick in self._limits.far:
-                self._limits.drop(self._tick)
+            self._leave()
         # Who else has cancelled the task wants all of it to end, not this block alone.
         elif self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
+
+    def move(self, when: float) -> None:
+        """End at another time; infinite: not at all, until it is moved again. Only while somebody is within."""
+        tick = NEVER if when == inf else ceil(when * TICKS - 1e-6)
+        if tick != self._tick and not self.expired:
+            self._leave()
+            self._tick = tick
+            moment = self._limits.moments.get(tick)
+            (self._limits.new_moment(tick) if moment is None else moment).add(self)
 
     def expire(self) -> None:
         """Interrupt the block."""
         self.expired = True
         self._task.cancel()
+
+    def _leave(self) -> None:
+        moment = self._limits.moments[self._tick]
+        moment.remove(self)
+        if not moment and self._tick in self._limits.far:
+            self._limits.drop(self._tick)
 
 
 @dataclass
@@ -76,10 +91,12 @@ class LimitsState:
 
     def new_moment(self, tick: int) -> set[Limit]:
         """The moment, with its timer set."""
+        self.moments[tick] = set()
+        if tick == NEVER:
+            return self.moments[tick]
         timer = self.loop.call_at(tick / TICKS, self._end, tick)
         if tick / TICKS - self.loop.time() > NEAR:
             self.far[tick] = timer
-        self.moments[tick] = set()
         return self.moments[tick]
 
     def drop(self, tick: int) -> None:

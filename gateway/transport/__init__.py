@@ -128,7 +128,7 @@ class _Body(httpx.AsyncByteStream):
             raise _as_httpx(error) from error
 
     async def aclose(self) -> None:
-        self._reply.drop()
+        await self._reply.close()
 
 
 def _as_httpx(error: CallError) -> httpx.TransportError:

@@ -35,7 +35,7 @@ class Connection(asyncio.Protocol):
         self._reading = Reading(limits)
         self._reply: Incoming | None = None
         self._writable: asyncio.Future[None] | None = None
-        self._is_sending = False
+        self._sending: asyncio.Task[None] | None = None
         self._is_paused = False
         self.is_closed = False
         self.uses = 0
@@ -47,21 +47,14 @@ class Connection(asyncio.Protocol):
         return asyncio.get_running_loop()
 
     def begin(self, ready: Outgoing, kind: type[Kind]) -> Kind:
-        """Send a request as far as it is at hand; gives the reply to wait for."""
+        """Send a request, what is not at hand of it as it comes; gives the reply to wait for."""
         self.uses += 1
-        self._is_sending = ready.body is not None
         self._reply = reply = kind(self, ready)
         self._reading.reply = reply
         self._transport.write(ready.head)
+        if ready.body is not None:
+            reply.sending = self._sending = self.loop.create_task(self._send(ready.body, reply))
         return reply
-
-    async def send(self, body: AsyncIterator[bytes]) -> None:
-        """Send the rest of a request as it comes, no faster than the upstream takes it. To be cancelled when the connection ends."""
-        async for part in body:
-            self._transport.write(part)
-            if self._writable is not None:
-                await self._writable
-        self._is_sending = False
 
     def has_news(self) -> bool:
         """Something has come, most likely its end, that the loop will tell of in its next round.
@@ -130,6 +123,20 @@ class Connection(asyncio.Protocol):
 
     # -- within -----------------------------------------------------------------------------------------------------
 
+    async def _send(self, body: AsyncIterator[bytes], reply: Incoming) -> None:
+        """Send the rest of a request no faster than the upstream takes it. A reply that is whole, or none any more, ends it."""
+        try:
+            async for part in body:
+                self._transport.write(part)
+                if self._writable is not None:
+                    await self._writable
+            self._sending = None
+        except Exception as error:
+            # Whose body it is waits for the reply.
+            reply.fail(error)
+            self._sending = None
+            self.close()
+
     def _finish(self, reply: Incoming) -> None:
         """The reply has been received to its end."""
         self._reply = None
@@ -138,7 +145,7 @@ class Connection(asyncio.Protocol):
         if self._is_paused:
             self.throttle(paused=False)
         # An upstream may answer before it has all of a request; whether it will take the rest is not known.
-        is_clean = reply.keeps_alive and not reply.has_more and not self._is_sending
+        is_clean = reply.keeps_alive and not reply.has_more and self._sending is None
         if is_clean and not self._transport.get_write_buffer_size():
             self._on_free(self)
         else:
@@ -149,6 +156,8 @@ class Connection(asyncio.Protocol):
         if self.is_closed:
             return
         self.is_closed = True
+        if self._sending is not None:
+            self._sending.cancel()
         reply, self._reply = self._reply, None
         if reply is not None:
             reply.is_unread = not reply.status and reply.bare == 0

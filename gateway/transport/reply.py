@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from gateway.errors import CallError
 from gateway.transport.body import Body
 
 if TYPE_CHECKING:
@@ -58,7 +57,12 @@ class Incoming:
     headers: Sequence[tuple[bytes, bytes]] = ()
     """As they were sent, with the blanks behind a value; trailers are none."""
 
-    error: CallError | None = None
+    error: Exception | None = None
+    """Why it has come to nothing: a `CallError`, or what was raised where the request's body comes from."""
+
+    sending: asyncio.Task[None] | None = None
+    """Sends the request's body, which goes on while the reply comes: an upstream may answer with what it is being sent."""
+
     _waiter: asyncio.Future[None] | None = None
 
     def __init__(self, connection: Connection, ready: Outgoing) -> None:
@@ -85,7 +89,7 @@ class Incoming:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def fail(self, error: CallError) -> None:
+    def fail(self, error: Exception) -> None:
         """It has come to nothing, unless it was complete."""
         if not self.is_complete and self.error is None:
             self.error = error
@@ -94,6 +98,12 @@ class Incoming:
         """No more of it is wanted: one that has not ended closes its connection. Of one that has, it is somebody else's by now."""
         if not self.is_complete:
             self._connection.close()
+
+    async def close(self) -> None:
+        """The same, and the request's body is let go of too when this returns."""
+        self.drop()
+        if self.sending is not None:
+            await asyncio.wait((self.sending,))
 
 
 class Whole(Incoming):
@@ -136,7 +146,7 @@ class Streamed(Incoming):
             self._connection.throttle(paused=True)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The body's parts. Raises `CallError`."""
+        """The body's parts. Raises its `error`."""
         while True:
             if self._parts:
                 # All at once: a part costs its reader more than its bytes do.

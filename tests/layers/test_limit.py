@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import Any
 
 import pytest
@@ -95,6 +96,58 @@ async def test_an_outer_limit_ends_what_an_inner_one_does_not(limits: LimitsStat
         await work()
 
     assert asyncio.get_running_loop().time() == pytest.approx(outer)
+
+
+@pytest.mark.parametrize(("when", "ends"), [(5, 5), (0.5, 0.5), (3600, 3600)])
+async def test_a_limit_ends_at_the_time_it_was_moved_to(limits: LimitsState, when: float, ends: float) -> None:
+    """Later or earlier, by whichever task; the time it had before means nothing, and no timer is left behind."""
+    loop = asyncio.get_running_loop()
+
+    async def work() -> None:
+        with Limit(limits, 2) as limit:
+            loop.call_at(0.1, limit.move, when)
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await work()
+    await asyncio.sleep(3)
+
+    assert loop.time() - 3 == pytest.approx(ends)
+    assert limits.moments == limits.far == {}
+
+
+async def test_a_limit_moved_to_infinity_waits_until_it_is_moved_again(limits: LimitsState) -> None:
+    """It does not end, and still knows when it is to."""
+
+    async def work() -> None:
+        with Limit(limits, 0.5) as limit:
+            limit.move(inf)
+            await asyncio.sleep(60)
+            limit.move(61)
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await work()
+
+    assert asyncio.get_running_loop().time() == pytest.approx(61)
+    assert limits.far == {}
+
+
+async def test_a_limit_that_has_expired_is_not_moved(limits: LimitsState) -> None:
+    """The block is being left, and is not interrupted twice."""
+
+    async def work() -> None:
+        with Limit(limits, 0.5) as limit:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                limit.move(1)
+                await asyncio.sleep(2)
+
+    with pytest.raises(TimeoutError):
+        await work()
+
+    assert limits.moments == {}
 
 
 async def test_a_cancellation_by_somebody_else_passes_through(limits: LimitsState) -> None:

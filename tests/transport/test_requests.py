@@ -166,6 +166,55 @@ async def test_an_early_answer_ends_the_wait_for_the_next_part(ours: Any, server
     assert ended.is_set()
 
 
+async def test_an_upstream_may_answer_with_what_it_is_being_sent(ours: Any) -> None:
+    """A body goes on while the reply comes: here each part waits for the one before to come back."""
+    echoed, left = asyncio.Semaphore(1), asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        for letter in b"abc":
+            await echoed.acquire()
+            yield bytes([letter])
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n")
+        for _ in range(3):
+            writer.write(await reader.readexactly(1))
+        writer.close()
+        await writer.wait_closed()
+        left.set()
+
+    came = b""
+    async with await asyncio.start_server(echo, "127.0.0.1", 0) as server, asyncio.timeout(5):
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with ours.client.stream("POST", url, content=body(), headers={"content-length": "3"}) as reply:
+            async for part in reply.aiter_raw():
+                came += part
+                echoed.release()
+        await left.wait()
+
+    assert came == b"abc"
+
+
+async def test_an_error_of_the_body_ends_a_reply_that_has_begun(ours: Any, server: Any) -> None:
+    """The caller's own error, raised to whoever reads the reply, and the connection is closed."""
+    has_begun = asyncio.Event()
+
+    async def broken() -> AsyncIterator[bytes]:
+        await has_begun.wait()
+        raise KeyError("mine")
+        yield b""
+
+    server.replies((server.then.EARLY, b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", server.then.HANG))
+
+    async with asyncio.timeout(5), ours.client.stream("POST", server.url, content=broken()) as reply:
+        has_begun.set()
+        with pytest.raises(KeyError, match="mine"):
+            await reply.aread()
+
+    assert ours.open == 0
+
+
 REFUSED = {
     "line-break-in-a-value": ("GET", [("X", "a\r\nEvil: b")], b""),
     "bare-line-feed-in-a-value": ("GET", [("X", "a\nEvil: b")], b""),

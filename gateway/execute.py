@@ -129,7 +129,7 @@ class _RunState:
         if isinstance(outcome, Reply):
             value, word = outcome.value, "ok"
             if step.name in self.plan.reads_replies:
-                self.scope["steps"][step.name] = {"status": outcome.status, "headers": Fields(outcome.headers)}
+                self.scope["steps"][step.name] = {"status": outcome.status, "headers": Fields.of(outcome.headers)}
         else:
             value, word = self._fallback(step, outcome)  # 5
             span.own[telemetry.STEP_REASON] = outcome.because if isinstance(outcome, Skipped) else str(outcome.error)

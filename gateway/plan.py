@@ -13,6 +13,7 @@ from gateway.formats import JSON, SPLICED
 from gateway.policy import show_duration
 
 if TYPE_CHECKING:
+    from gateway.head import Head
     from gateway.inputs import Input
     from gateway.policy import CachePolicy, RetryPolicy, TlsPolicy
     from gateway.reference import Expression, Structure, Template
@@ -209,6 +210,9 @@ class Plan:
     """In the order written, which is the order of the answer."""
 
     shape: Shape = field(repr=False)
+    head: Head | None = field(default=None, repr=False)
+    """Status and headers of a good answer, where the endpoint says something of them."""
+
     inputs: tuple[Input, ...] = field(default=(), repr=False)
     summary: str | None = field(default=None, repr=False)
     reads_replies: frozenset[str] = frozenset()
@@ -238,7 +242,8 @@ class Plan:
         names = max(len(step.name) for step in self.steps)
         calls = max(len(str(step)) for step in self.steps)
         width = 2 + names + 2 + calls + 2
-        head = f"{f'{self.method} {self.path}':{width}}within {show_duration(self.timeout)}"
+        remarks = " · ".join((f"within {show_duration(self.timeout)}", *([str(self.head)] if self.head else [])))
+        head = f"{f'{self.method} {self.path}':{width}}{remarks}"
         steps = (f"  {step.name:{names}}  {step!s:{calls}}  {' · '.join(step.remarks())}".rstrip() for step in self.steps)
         return "\n".join((head, *steps))
 

@@ -50,6 +50,15 @@ class Fields(dict[str, Any]):
     def __init__(self, fields: Iterable[tuple[str, Any]] = ()) -> None:
         super().__init__((_spelled(name), value) for name, value in fields)
 
+    @classmethod
+    def of(cls, headers: Iterable[tuple[str, str]]) -> Fields:
+        """The fields of a reply. What came on several lines is the list of their values, as with a client's."""
+        values: dict[str, Any] = {}
+        for name, value in headers:
+            there = values.get(name)
+            values[name] = value if there is None else [*there, value] if isinstance(there, list) else [there, value]
+        return cls(values.items())
+
     def get(self, name: str, default: Any = None) -> Any:
         """The field's value, in any spelling of its name."""
         return super().get(_spelled(name), default)

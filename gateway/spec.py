@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
@@ -254,6 +254,14 @@ class EndpointSpec(Spec):
 
     response: Any = None
     """A template of expressions for the answer. Without it: every step's value by its name, in the order written."""
+
+    status: Annotated[
+        Any, WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 200, "maximum": 299}, {"type": "string"}]})
+    ] = 200
+    """Status of a good answer, from 200 to 299; or a reference to one, in whose place is 200 when it is none."""
+
+    headers: dict[HeaderName, str] = Field(default={}, json_schema_extra=_CLOSED)
+    """Headers of a good answer. One whose value is absent is left out; of a list, each value is a line of its own."""
 
 
 class AnswerSpec(Spec):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from gateway.bodies import AS_IT_CAME
+from gateway.compile.heads import compile_head
 from gateway.compile.recipes import Surroundings
 from gateway.compile.report import RESERVED, Names, Reading, Report
 from gateway.compile.splicing import spliced
@@ -67,14 +68,16 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, types: Mapping[st
             steps.append(step)
     _check_cycles(steps, path, among.report)
     shape = _shape(spec, path, among, errors)
+    head = compile_head(spec, path, Reading(among.report, among.names))
     inputs = tuple(_inputs(spec, path, among))
     reads_body = ("body", "") in among.names.reads
     return Plan(
         method=spec.method,
         path=spec.path,
         timeout=spec.timeout,
-        steps=spliced(typed(steps, types, (*path, "steps"), among.report), shape.response),
+        steps=spliced(typed(steps, types, (*path, "steps"), among.report), shape.response, head),
         shape=shape,
+        head=head,
         inputs=inputs,
         summary=spec.summary,
         reads_replies=frozenset(among.names.replies),

@@ -6,16 +6,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.formats import JSON, SPLICED
+from gateway.head import Head
 from gateway.plan import Step
 from gateway.reference import Structure
 
 
-def spliced(steps: Iterable[Step], response: Structure | None) -> tuple[Step, ...]:
+def spliced(steps: Iterable[Step], response: Structure | None, head: Head | None) -> tuple[Step, ...]:
     """The same steps, each told whether its value is only ever passed on as a whole."""
     steps = tuple(steps)
     leaves = response.expressions if response else ()
     looking = [expression for step in steps for expression in step.reads()]
     looking += [leaf for leaf in leaves if leaf.names != ((leaf.text,),)]
+    looking += head.expressions if head else ()
     looked_into = {name[0] for expression in looking for name in expression.names}
     return tuple(step if step.name in looked_into else _told(step) for step in steps)
 

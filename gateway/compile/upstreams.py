@@ -13,7 +13,7 @@ from gateway.plan import Upstream
 from gateway.spec import ForwardSpec, UpstreamSpec
 from gateway.syntax import CONTROL, NOT_IN_A_HEADER, has_dot_segment
 
-_HOP_BY_HOP = ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
+HOP_BY_HOP = ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 """Fields about one connection, never passed on (RFC 9110, section 7.6.1)."""
 
 _OURS = ("host", "content-length", "expect", "accept-encoding", "traceparent", "tracestate", "x-request-timeout")
@@ -50,7 +50,7 @@ def compile_upstream(name: str, spec: UpstreamSpec, report: Report) -> Upstream:
 def check_headers(names: Iterable[str], path: Path, report: Report) -> None:
     """Report fields that are not the config's to set."""
     for name in names:
-        if name.lower() in _HOP_BY_HOP:
+        if name.lower() in HOP_BY_HOP:
             report.add((*path, name), f"{name!r} belongs to one connection and cannot be sent on", at_key=True)
         elif name.lower() in _OURS:
             report.add((*path, name), f"{name!r} is set by the gateway itself", at_key=True)
@@ -73,7 +73,7 @@ def check_path(mask: str, path: Path, report: Report) -> None:
 def check_forward(spec: ForwardSpec, path: Path, report: Report) -> None:
     """Report fields that cannot be passed on."""
     for index, name in enumerate(spec.headers):
-        if name.lower() in (*_HOP_BY_HOP, *_OURS):
+        if name.lower() in (*HOP_BY_HOP, *_OURS):
             report.add((*path, "headers", index), f"{name!r} is never passed on")
 
 

@@ -92,4 +92,16 @@ def _responses(plan: Plan) -> dict[str, dict[str, Any]]:
         status: {"description": text, "content": problems} for status, text in _FAILURES.items()
     }
     answer = {"application/json": {"schema": _answer(plan)}}
-    return {"200": {"description": "The answer", "headers": {"Gateway-Complete": _COMPLETE}, "content": answer}, **failures}
+    return {_status(plan): {"description": "The answer", "headers": _said(plan), "content": answer}, **failures}
+
+
+def _status(plan: Plan) -> str:
+    """The status of a good answer, or the range that it is in."""
+    if plan.head is None:
+        return "200"
+    return str(plan.head.status) if isinstance(plan.head.status, int) else "2XX"
+
+
+def _said(plan: Plan) -> dict[str, Any]:
+    named = {name.title(): {"schema": {"type": "string"}} for name, _ in plan.head.fields} if plan.head else {}
+    return {"Gateway-Complete": _COMPLETE, **named}

@@ -21,6 +21,8 @@ Failure: TypeAlias = tuple[Step, CallError]
 
 _JSON = (b"content-type", b"application/json")
 
+_WITHOUT_BODY = (204, 205)
+
 
 @dataclass(slots=True)
 class Response:
@@ -77,13 +79,22 @@ def _described(outcome: Outcome | None) -> str:
 def _success(plan: Plan, ran: Ran, failures: list[Failure], span: Span) -> Response:
     with span.child(telemetry.SHAPE) as shaping:
         value, missing = plan.shape(ran.scope)
+        lines = plan.head.lines(ran.scope, missing) if plan.head else []
         errors = [of_error(error).as_json(step=step.name) for step, error in failures]
         errors += [_unshaped(member) for member in missing]
         made = Answer(value, tuple(errors), plan.shape.errors)
         shaping.own[telemetry.ANSWER_COMPLETE] = made.complete
         body = made.encode()
+    if not made.complete:
+        # What was meant for a whole answer says how long that one may be kept.
+        lines = [line for line in lines if line[0] != b"cache-control"]
     said = (COMPLETE,) if made.complete else (INCOMPLETE, NO_STORE)
-    return Response(200, [*said, (b"content-length", b"%d" % len(body)), _JSON], body)
+    status = plan.head.code(ran.scope) if plan.head else 200
+    if status in _WITHOUT_BODY:
+        if made.complete:
+            return Response(status, [*said, *lines], b"")
+        status = 200  # what is missing has to be said somewhere
+    return Response(status, [*said, *lines, (b"content-length", b"%d" % len(body)), _JSON], body)
 
 
 def _failures(plan: Plan, ran: Ran) -> list[Failure]:

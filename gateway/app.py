@@ -19,6 +19,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 
 from gateway import __version__
+from gateway.call import Callers
 from gateway.compile import compile_plans
 from gateway.errors import StartError
 from gateway.export import Tracing
@@ -29,9 +30,10 @@ from gateway.inbound.route import Endpoints, Shortcut
 from gateway.inbound.visit import VisitsState
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
-from gateway.plan import Plan, Upstream
+from gateway.plan import Plan
 from gateway.problem import Problem, of_status
-from gateway.stack import step_stack, upstream_stack
+from gateway.recipe import Upstream
+from gateway.stack import shelf_of, step_stack, upstream_stack
 from gateway.store import MemoryStore
 from gateway.upstream import make_client, make_sender
 
@@ -159,7 +161,10 @@ class Gateway:
     def _endpoint(self, plan: Plan, running: RunningState) -> Endpoint:
         # What belongs to an upstream was built once; this is what belongs to each step.
         hosts, store = running.hosts, running.store
-        callers = {recipe.key: step_stack(recipe, store).around(hosts[recipe.upstream.name]) for recipe in plan.recipes}
+        of = {recipe.key: step_stack(recipe, store).around(hosts[recipe.upstream.name]) for recipe in plan.recipes}
+        batched = (step for step in plan.steps if step.loop and step.loop.batch)
+        shelves = {step.name: shelf for step in batched if (shelf := shelf_of(step.recipe, store))}
+        callers = Callers(of, shelves)
         timing = self.spec.answer.server_timing
         return Endpoint(plan, callers, self._tracing, running.limits, running.visits, timing, self.revision)
 

@@ -6,9 +6,9 @@ a caller, and so is a retry, a cache, a timeout around it: they compose because 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, dataclass_transform
 
 from gateway.formats import JSON, SPLICED, Format
 
@@ -127,6 +127,17 @@ class Reply:
 
 
 @value_type
+class Gathered(Reply):
+    """What the calls of a loop came to, as one reply: its value is the list of theirs."""
+
+    items: tuple[str, ...] = field(default=(), repr=False)
+    """The identity of the item that each of the values belongs to."""
+
+    lacks: tuple[CallError, ...] = ()
+    """Why values are null that should not be; one for each."""
+
+
+@value_type
 class Failed:
     """The outcome of a step whose call came to nothing."""
 
@@ -140,6 +151,39 @@ class Skipped:
     because: str
 
 
-Outcome: TypeAlias = Reply | Failed | Skipped
+@value_type
+class Ended:
+    """The outcome of a step that decides the whole answer: the run is over."""
+
+    status: int
+    value: Any = field(default=None, repr=False)
+    """The answer; what it is worth `is_answer` says."""
+
+    is_answer: bool = False
+    """The value is the answer. Otherwise the client gets a problem with the status."""
+
+
+Outcome: TypeAlias = Reply | Failed | Skipped | Ended
 Caller: TypeAlias = Callable[[Call], Awaitable[Reply]]
 Layer: TypeAlias = Callable[[Caller], Caller]
+
+
+class Shelf(Protocol):
+    """Where replies are kept that a batch need not ask for again."""
+
+    async def kept(self, call: Call) -> Reply | None:
+        """The reply that is kept for this call."""
+
+    async def keep(self, call: Call, reply: Reply) -> None:
+        """Keep the reply for this call, if it may be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """What the recipes of a plan are sent by."""
+
+    of: Mapping[str, Caller] = field(repr=False)
+    """By the recipe's key."""
+
+    shelves: Mapping[str, Shelf] = field(default_factory=dict, repr=False)
+    """Of the steps that fetch in batches and whose replies are kept, by the step's name."""

@@ -14,7 +14,9 @@
         ├── Disconnected       the connection broke after something was sent
         ├── BadReply           what came back is not HTTP, not the promised format, or too large
         │   └── TooLarge           more than a reply may weigh
-        └── StatusRefused      a good HTTP reply with a status the step does not accept
+        ├── StatusRefused      a good HTTP reply with a status the step does not accept
+        ├── NotThere           the reply to a batch has nothing for an item
+        └── TooManyItems       more items than a loop may have
 
 Below the step a `CallError` is raised and layers may catch it. At the step's boundary it becomes a value (`call.Failed`).
 Which HTTP status a client gets for which of these is decided in `problem.py` and nowhere else.
@@ -109,3 +111,15 @@ class StatusRefused(CallError):
     def __init__(self, reply: Reply) -> None:
         super().__init__(f"status {reply.status}")
         self.reply = reply
+
+
+class NotThere(CallError):
+    """The reply to a batch has nothing for one of its items."""
+
+
+class TooManyItems(CallError):
+    """A loop has more items than it may have. `left_out` of them were left out where the first ones were taken."""
+
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__(f"{count} items, and the limit is {limit}")
+        self.left_out = count - limit

@@ -3,144 +3,84 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from gateway.bodies import JSON_BODY, Encoding
-from gateway.call import ANY_2XX, Expectation, Headers
-from gateway.formats import JSON, SPLICED
 from gateway.policy import show_duration
 
 if TYPE_CHECKING:
     from gateway.head import Head
     from gateway.inputs import Input
-    from gateway.policy import CachePolicy, RetryPolicy, TlsPolicy
-    from gateway.reference import Expression, Structure, Template
+    from gateway.recipe import Recipe, Validate
+    from gateway.reference import Expression, Structure
     from gateway.shape import Shape
     from gateway.telemetry import SpanType
 
-Validate: TypeAlias = Callable[[Any], Any]
-"""Gives the value as its type has it, or raises `BadReply`."""
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What ends the whole answer before all of it is there."""
+
+    when: Expression
+    status: int
+    value: Structure | None = field(default=None, repr=False)
+    """The answer; None: a problem with this status."""
 
 
 @dataclass(frozen=True, slots=True)
-class Upstream:
-    """A service as steps see it: where it is and what goes along with every call."""
+class Batch:
+    """One call for many items."""
 
-    name: str
-    url: str = field(repr=False)
-    """Scheme, host and port: `http://127.0.0.1:9101`."""
+    recipe: Recipe
+    size: int
+    """Items in a call, at most."""
 
-    prefix: str = field(repr=False)
-    """A path before every step's own; empty or `/api`."""
-
-    max_reply: int
-    """Bytes a reply may have."""
-
-    headers: Mapping[str, str] = field(repr=False)
-    transport: str = "fanin"
-    """What carries the calls: `fanin` or `httpx`."""
-
-    compression: bool = False
-    """Replies are asked for in gzip or deflate."""
-
-    tls: TlsPolicy | None = field(default=None, repr=False)
-    unix: str | None = None
-    """Path of a Unix socket to reach it by."""
-
-    http2: bool = False
-    proxy: str | None = field(default=None, repr=False)
+    key: Expression | None = None
+    """What an element of the reply says of the item that it belongs to; None: the reply is an object with a member for each."""
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Path and query of a step's call, to be rendered."""
+class Join:
+    """Where a loop's values are put."""
 
-    path: Template
-    segments: tuple[str | Expression, ...] = field(default=(), repr=False)
-    """The path, the upstream's prefix before it, with all that is text percent-encoded."""
+    into: str
+    """The step whose value gets them."""
 
-    query: tuple[tuple[str, Structure], ...] = field(default=(), repr=False)
-    """Parameters of the target's own text first, those under `query` after them; their names percent-encoded."""
+    path: tuple[str | None, ...]
+    """The way to the objects in it: names, and None for each element of a list."""
 
+    on: Expression
+    member: str
     text: str = ""
-    """As written."""
+    """As written, `orders[].items[]`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Policies:
-    """What the step's stack is built from; None: that layer is not in the stack."""
+class Loop:
+    """A step's call once for each item of a list."""
 
-    timeout: float | None = None
-    """Seconds that one attempt may take."""
+    over: Expression
+    concurrency: int
+    limit: int
+    takes_first: bool = False
+    """With more items than the limit, take the first ones."""
 
-    retry: RetryPolicy | None = None
-    cache: CachePolicy | None = None
+    items: str | None = None
+    """`required`: no item's call may fail; `optional`: each may; None: what is not there is no failure of the step."""
 
-    def __iter__(self) -> Iterator[str]:
-        if self.cache:
-            yield str(self.cache)
-        if self.retry:
-            yield str(self.retry)
-        if self.timeout:
-            yield f"attempt {show_duration(self.timeout)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What makes one call out of the values at hand, and what its reply means."""
-
-    key: str
-    """Names it within its plan: the step's name, or where in the step it stands, `NAME.fallback`."""
-
-    upstream: Upstream
-    method: str
-    target: Target
-    base_headers: Headers = field(default=(), repr=False)
-    """What is sent in any case, sorted: what the gateway accepts and what the upstream is always given."""
-
-    headers: tuple[tuple[str, Template], ...] = field(default=(), repr=False)
-    body: Structure | None = field(default=None, repr=False)
-    encoding: Encoding = JSON_BODY
-    """How the body is written."""
-
-    forward_headers: tuple[str, ...] = ()
-    forward_query: tuple[str, ...] = ()
-    select: Expression | None = None
-    expects: Expectation = ANY_2XX
-    on_status: Mapping[int, Structure | None] = field(default_factory=dict, repr=False)
-    """What a status means: a value, or None to skip the step."""
-
-    policies: Policies = Policies()
-    validate: Validate | None = field(default=None, repr=False, compare=False)
-    """Holds the value of a good reply to its type; None where it has none."""
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.upstream.name} {self.target.text}"
-
-    def sends(self) -> Iterator[Expression]:
-        """The expressions over the values at hand that make the call."""
-        yield from self.target.path.expressions
-        for _, template in self.headers:
-            yield from template.expressions
-        for structure in (*(value for _, value in self.target.query), self.body):
-            if structure:
-                yield from structure.expressions
+    batch: Batch | None = None
+    join: Join | None = None
 
     def remarks(self) -> Iterator[str]:
-        """What there is to say about it besides what is called."""
-        if self.encoding is not JSON_BODY:
-            yield f"body {self.encoding.name}"
-        if self.expects.format not in (JSON, SPLICED):
-            yield f"reply {self.expects.format.name}"
-        yield from self.policies
-
-    def means(self) -> Iterator[Expression]:
-        """Those that say what a status means."""
-        for structure in self.on_status.values():
-            if structure:
-                yield from structure.expressions
+        """What there is to say about it."""
+        first = "the first " if self.takes_first else "at most "
+        batches = f", {self.batch.size} a call" if self.batch else ""
+        yield f"for each {self.over}{batches}, {first}{self.limit}"
+        if self.items:
+            yield f"items {self.items}"
+        if self.join:
+            yield f"joined into {self.join.text} as {self.join.member}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +98,13 @@ class Step:
     when: Expression | None = None
     optional: bool = False
     fallback: Structure | None = field(default=None, repr=False)
+    others: tuple[Recipe, ...] = ()
+    """Calls to make instead, one after the other, for as long as they fail."""
+
+    loop: Loop | None = None
+    end: End | None = None
+    sees_joined: bool = True
+    """It sees what is joined into other steps; those that join, and what they wait for, see everything as it came."""
     validate: Validate | None = field(default=None, repr=False, compare=False)
     """Holds what stands in for its value to its type; None where it has none."""
 
@@ -167,22 +114,30 @@ class Step:
     span: SpanType = field(kw_only=True, repr=False, compare=False)
 
     def __str__(self) -> str:
-        return str(self.recipe)
+        return str(self.loop.batch.recipe if self.loop and self.loop.batch else self.recipe)
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:
         """Every call that it may make."""
-        return (self.recipe,)
+        return (self.loop.batch.recipe if self.loop and self.loop.batch else self.recipe, *self.others)
+
+    @property
+    def most_calls(self) -> int:
+        """Calls to upstreams that it may come to, retries and all."""
+        own, *others = (recipe.policies.attempts for recipe in self.recipes)
+        rounds = 1 if not self.loop else -(-self.loop.limit // self.loop.batch.size) if self.loop.batch else self.loop.limit
+        return own * rounds + sum(others)
 
     def reads(self) -> Iterator[Expression]:
         """Every expression over the values at hand; `select` reads its own reply."""
-        for recipe in self.recipes:
+        for recipe in (self.recipe, *self.recipes):
             yield from recipe.sends()
             yield from recipe.means()
         if self.fallback:
             yield from self.fallback.expressions
-        if self.when:
-            yield self.when
+        if self.end and self.end.value:
+            yield from self.end.value.expressions
+        yield from (one for one in (self.when, self.loop and self.loop.over, self.end and self.end.when) if one)
 
     def remarks(self) -> Iterator[str]:
         """What there is to say about it besides the call itself."""
@@ -190,10 +145,13 @@ class Step:
             yield f"needs {', '.join(self.needs)}"
         if self.when:
             yield f"when {self.when}"
-        if self.optional:
-            yield f"optional, else {show_literal(self.fallback)}" if self.fallback else "optional"
-        elif self.fallback:
-            yield f"else {show_literal(self.fallback)}"
+        if self.loop:
+            yield from self.loop.remarks()
+        substitutes = [*map(str, self.others), *([show_literal(self.fallback)] if self.fallback else [])]
+        if words := [*(["optional"] if self.optional else []), *(f"else {one}" for one in substitutes)]:
+            yield ", ".join(words)
+        if self.end:
+            yield f"ends with {self.end.status} when {self.end.when}"
         yield from self.recipe.remarks()
 
 
@@ -227,10 +185,19 @@ class Plan:
     takes_body: bool = False
     """Somebody looks into it, or passes it on as it came; one that nobody uses is not even received."""
 
+    has_loops: bool = False
+    joins: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    """Steps into which others are joined, those that others wait for first; for each of them every step that has a part in that."""
+
     @property
     def recipes(self) -> tuple[Recipe, ...]:
         """Every call that its steps may make."""
         return tuple(recipe for step in self.steps for recipe in step.recipes)
+
+    @property
+    def most_calls(self) -> int:
+        """Calls to upstreams that one request may come to, retries and all."""
+        return sum(step.most_calls for step in self.steps)
 
     @property
     def specificity(self) -> tuple[bool, ...]:

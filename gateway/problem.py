@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from http.client import responses
 from typing import Any, TypeAlias
 
 from gateway import errors
@@ -82,6 +83,8 @@ _FAULTS: Mapping[type[errors.CallError], _Fault] = {
     errors.StatusRefused: _Fault(502, "upstream-error", "An upstream answered with an error", "http_protocol_error"),
     errors.AttemptTimeout: _Fault(504, "upstream-timeout", "An upstream took too long", "http_response_timeout"),
     errors.CallTimeout: _Fault(504, "deadline", "The answer took too long", "http_response_timeout"),
+    errors.NotThere: _Fault(404, "item-not-found", "An item is not there", "http_request_error"),
+    errors.TooManyItems: _Fault(502, "too-many-items", "There are more items than the limit", "proxy_internal_response"),
     errors.Unrendered: _Fault(502, "step-unsendable", "A value that the next call needs is missing", "proxy_internal_response"),
 }
 
@@ -102,6 +105,11 @@ def of_error(error: errors.CallError) -> Problem:
         headers = {"retry-after": wait} if status == 429 and wait and wait.isascii() and wait.isdigit() else {}
         return Problem(status, PASSED_ON[status], f"An upstream answered {status}", headers=headers)
     return Problem(fault.status, fault.slug, fault.title)
+
+
+def of_end(status: int) -> Problem:
+    """What a client is told when a step has ended the answer."""
+    return Problem(status, "ended", responses.get(status, "The answer ends here"))
 
 
 def of_inputs(misfits: Iterable[Misfit]) -> Problem:

@@ -14,7 +14,7 @@ from gateway.bodies import Encoding
 from gateway.call import Call, Headers
 from gateway.encode import Unencodable
 from gateway.errors import Unrendered
-from gateway.plan import Recipe
+from gateway.recipe import Recipe
 from gateway.reference import REQUEST, Expression, Scope, Structure, Template, Unresolved, as_text
 from gateway.syntax import CONTROL, NOT_IN_A_HEADER, has_dot_segment
 from gateway.telemetry import Span

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 
-from gateway.call import Caller, Layer
+from gateway.call import Caller, Layer, Shelf
 from gateway.layers.cache import Cache, Store
 from gateway.layers.retry import Retry
 from gateway.layers.timeout import Timeout
 from gateway.layers.trace import Trace
 from gateway.limit import LimitsState
-from gateway.plan import Recipe, Upstream
+from gateway.recipe import Recipe, Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class Stack:
 def step_stack(recipe: Recipe, store: Store) -> Stack:
     """What stands between a step's call and its upstream. The step's own span is opened by `execute`: a skipped step has one too."""
     return Stack(tuple(_of_step(recipe, store)))
+
+
+def shelf_of(recipe: Recipe, store: Store) -> Shelf | None:
+    """Where the replies to a recipe are kept whose calls a batch makes; None when they are not."""
+    return Cache(recipe.policies.cache, store) if recipe.policies.cache else None
 
 
 def upstream_stack(upstream: Upstream, limits: LimitsState) -> Stack:

@@ -14,8 +14,8 @@ import httpx
 from gateway.call import NO_BODY, Call, Caller, Headers, Reply
 from gateway.decode import Undecodable
 from gateway.errors import AttemptTimeout, BadReply, CallError, Disconnected, StartError, StatusRefused, Unreachable, Unrendered
-from gateway.plan import Upstream
 from gateway.policy import TlsPolicy
+from gateway.recipe import Upstream
 from gateway.transport import Body, Outgoing, Transport, Whole, exchange, make_context
 from gateway.verdict import IDEMPOTENT
 

@@ -31,6 +31,11 @@ SECTIONS = {
     "InputSpec": "input",
     "CallSpec": "call",
     "StepSpec": "step",
+    "FallbackSpec": "fallback",
+    "EndSpec": "end",
+    "LimitSpec": "limit",
+    "BatchSpec": "batch",
+    "JoinSpec": "join",
     "AnswerSpec": "answer",
 }
 """Where in the page each class is described."""
@@ -61,6 +66,8 @@ def described(text: str) -> set[str]:
 def _table(name: str) -> str:
     model: type[BaseModel] = getattr(spec, name, None) or getattr(policy, name)
     schema = model.model_json_schema()
+    if "$ref" in schema:  # it stands within itself
+        schema = schema["$defs"][name]
     # What every call has stands in the table of calls.
     inherited = spec.CallSpec.model_fields if model is not spec.CallSpec and issubclass(model, spec.CallSpec) else ()
     manual = {field.alias or name: field.description or "" for name, field in model.model_fields.items()}

@@ -8,10 +8,11 @@ from graphlib import CycleError, TopologicalSorter
 
 from gateway.bodies import AS_IT_CAME
 from gateway.compile.heads import compile_head
+from gateway.compile.joins import joined
 from gateway.compile.recipes import Surroundings
 from gateway.compile.report import RESERVED, Names, Reading, Report
 from gateway.compile.splicing import spliced
-from gateway.compile.steps import compile_step
+from gateway.compile.steps import check_calls, compile_step
 from gateway.compile.typing import typed
 from gateway.compile.upstreams import compile_upstream
 from gateway.compile.ways import check_shared_ways
@@ -54,19 +55,16 @@ def _endpoints(spec: GatewaySpec, loaded: Loaded, report: Report) -> Iterator[Pl
         _check_path(endpoint, path, seen, report)
         names = _names(endpoint, path, report)
         known = None if report.lacks(spec, "upstreams", ()) else tuple(written or spec.upstreams)
-        among = Surroundings(report, names, upstreams, spec.upstreams, known)
+        among = Surroundings(report, names, upstreams, spec.upstreams, known, spec.max_calls)
         yield _plan(endpoint, path, among, loaded.types.get(index, {}), spec.answer.errors)
 
 
 def _plan(spec: EndpointSpec, path: Path, among: Surroundings, types: Mapping[str, ValueType], errors: str | None) -> Plan:
-    steps: list[Step] = []
-    for name, step_spec in spec.steps.items():
-        if name in RESERVED:
-            among.report.add((*path, "steps", name), f"{name!r} is a reserved word; name the step otherwise", at_key=True)
-        step = compile_step(name, step_spec, (*path, "steps", name), among)
-        if step:
-            steps.append(step)
+    steps = typed(_steps(spec, path, among), types, (*path, "steps"), among.report)
     _check_cycles(steps, path, among.report)
+    check_calls(steps, among.most_calls, path, among.report)
+    # Steps that wait for each other are not worth joining: they have been reported, and none of them runs.
+    waiting, joins = ((), {}) if among.report.findings else joined(steps)
     shape = _shape(spec, path, among, errors)
     head = compile_head(spec, path, Reading(among.report, among.names))
     inputs = tuple(_inputs(spec, path, among))
@@ -75,16 +73,26 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, types: Mapping[st
         method=spec.method,
         path=spec.path,
         timeout=spec.timeout,
-        steps=spliced(typed(steps, types, (*path, "steps"), among.report), shape.response, head),
+        steps=spliced(waiting, shape.response, head),
         shape=shape,
         head=head,
         inputs=inputs,
         summary=spec.summary,
         reads_replies=frozenset(among.names.replies),
+        joins=joins,
+        has_loops=any(step.loop for step in steps),
         headers=frozenset(_headers(steps, inputs, reads_body)),
         reads_body=reads_body,
         takes_body=reads_body or any(recipe.encoding is AS_IT_CAME for step in steps for recipe in step.recipes),
     )
+
+
+def _steps(spec: EndpointSpec, path: Path, among: Surroundings) -> Iterator[Step]:
+    for name, step in spec.steps.items():
+        if name in RESERVED:
+            among.report.add((*path, "steps", name), f"{name!r} is a reserved word; name the step otherwise", at_key=True)
+        if made := compile_step(name, step, (*path, "steps", name), among):
+            yield made
 
 
 def _headers(steps: Iterable[Step], inputs: Iterable[Input], reads_body: bool) -> Iterator[str]:
@@ -111,7 +119,8 @@ def _shape(spec: EndpointSpec, path: Path, among: Surroundings, errors: str | No
 def _names(spec: EndpointSpec, path: Path, report: Report) -> Names:
     written = tuple(report.source.at((*path, "steps")) or spec.steps)
     may_have_body = spec.method in _HAS_BODY or report.lacks(spec, "method", path)
-    return Names(tuple(dict.fromkeys(_PARAMETER.findall(spec.path))), written, may_have_body)
+    loops = frozenset(name for name, step in spec.steps.items() if step.for_each is not None)
+    return Names(tuple(dict.fromkeys(_PARAMETER.findall(spec.path))), written, may_have_body, loops=loops)
 
 
 def _check_path(spec: EndpointSpec, path: Path, seen: dict[tuple[str, str], int], report: Report) -> None:

@@ -13,8 +13,8 @@ from gateway.compile.sending import base_headers, compile_body, forwarded
 from gateway.compile.upstreams import check_forward, check_headers, check_path, check_value
 from gateway.finding import Path
 from gateway.formats import FORMATS
-from gateway.plan import Policies, Recipe, Target, Upstream
 from gateway.policy import Policy
+from gateway.recipe import Meaning, Policies, Recipe, Target, Upstream
 from gateway.reference import BadExpression, Expression, Structure, Template, did_you_mean, masked, parse_structure
 from gateway.spec import METHODS, CallSpec, UpstreamSpec
 from gateway.syntax import CONTROL
@@ -35,6 +35,9 @@ class Surroundings:
     specs: Mapping[str, UpstreamSpec]
     written: tuple[str, ...] | None
     """Names of upstreams as written, those with mistakes in them included; None when nobody can tell."""
+
+    most_calls: int
+    """Upstream calls that one request may come to."""
 
 
 def compile_recipe(key: str, spec: CallSpec, path: Path, reading: Reading, spare: Reading, among: Surroundings) -> Recipe | None:
@@ -159,9 +162,9 @@ def _parts(spec: CallSpec, path: Path, reading: Reading, spare: Reading) -> dict
     }
 
 
-def _meaning(value: Any, path: Path, reading: Reading) -> Structure | None:
-    """What a status means: None for `skip`."""
-    return None if value == "skip" else reading.structure(value, path)
+def _meaning(value: Any, path: Path, reading: Reading) -> Meaning:
+    """What a status means."""
+    return value if value in ("skip", "end") else reading.structure(value, path)
 
 
 def _check_sense(spec: CallSpec, method: str | None, path: Path, report: Report) -> None:
@@ -173,7 +176,10 @@ def _check_sense(spec: CallSpec, method: str | None, path: Path, report: Report)
             report.add(
                 (*path, "query", name), "should be text, a number or a list; quote it, since a brace begins a mapping in YAML"
             )
-    for status in spec.on_status:
+    for status, value in spec.on_status.items():
+        if value == "end" and status < 400:
+            place = (*path, "on_status", str(status))
+            report.add(place, "only a status from 400 on can be the answer; write 'end: {when, status, value}'", at_key=True)
         if spec.accept and status in spec.accept:
             report.add(
                 (*path, "on_status", str(status)), f"{status} is under 'accept' too; it can mean one thing only", at_key=True

@@ -69,6 +69,9 @@ class Names:
     reads: dict[tuple[Where | Literal["body"], str], None] = field(default_factory=dict)
     """What references have named of the client's request so far: the endpoint's inputs, declared or not."""
 
+    loops: frozenset[str] = frozenset()
+    """Those of the steps that have no one reply."""
+
     replies: set[str] = field(default_factory=set)
     """Steps whose reply's status or headers references have named so far."""
 
@@ -77,7 +80,9 @@ class Names:
         head, second = name[0], name[1] if len(name) > 1 else None
         if head == "@":
             return "'@' and '*' at the top name everything at once; name what you need"
-        if head in ("auth", "item") and head not in self.steps:
+        if head == "item" and head not in self.steps:
+            return "'item' is what 'for_each' goes through, and stands only in the step's own call"
+        if head == "auth" and head not in self.steps:
             return f"{head!r} is not available here"
         if head == "body" and not self.has_body:
             return "there is no body: the endpoint's method has none"
@@ -97,6 +102,8 @@ class Names:
             return "write steps.NAME.status or steps.NAME.headers.FIELD"
         if name[1] not in self.steps:
             return f"unknown step {name[1]!r}{did_you_mean(name[1], self.steps)}"
+        if name[1] in self.loops:
+            return f"{name[1]!r} has a reply for each of its items, and none of its own"
         return None
 
 
@@ -108,6 +115,12 @@ class Reading:
     names: Names
     needs: dict[str, None] = field(default_factory=dict)
     """Steps named so far, in the order of their first mention."""
+
+    given: str | None = None
+    """A name that only these expressions know."""
+
+    uses_given: bool = False
+    """One of them has named it."""
 
     def template(self, text: str, path: Path) -> Template | None:
         """Text with references; None when it has been reported."""
@@ -151,7 +164,9 @@ class Reading:
             return None
 
     def _check(self, name: tuple[str, ...], path: Path) -> None:
-        if complaint := self.names.complaint(name):
+        if name[0] == self.given:
+            self.uses_given = True
+        elif complaint := self.names.complaint(name):
             self.report.add(path, complaint)
         elif name[0] == "steps":
             self.needs.setdefault(name[1])

@@ -10,7 +10,7 @@ from gateway.call import Headers
 from gateway.compile.report import Reading
 from gateway.finding import Path
 from gateway.formats import FORMATS
-from gateway.plan import Upstream
+from gateway.recipe import Upstream
 from gateway.reference import SENT, Expression, Structure
 from gateway.spec import CallSpec
 

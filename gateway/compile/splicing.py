@@ -8,6 +8,7 @@ from dataclasses import replace
 from gateway.formats import JSON, SPLICED
 from gateway.head import Head
 from gateway.plan import Step
+from gateway.recipe import Recipe
 from gateway.reference import Structure
 
 
@@ -18,12 +19,19 @@ def spliced(steps: Iterable[Step], response: Structure | None, head: Head | None
     looking = [expression for step in steps for expression in step.reads()]
     looking += [leaf for leaf in leaves if leaf.names != ((leaf.text,),)]
     looking += head.expressions if head else ()
-    looked_into = {name[0] for expression in looking for name in expression.names}
+    looked_into = {step.loop.join.into for step in steps if step.loop and step.loop.join}
+    looked_into |= {name[0] for expression in looking for name in expression.names}
     return tuple(step if step.name in looked_into else _told(step) for step in steps)
 
 
 def _told(step: Step) -> Step:
-    recipe = step.recipe
-    if recipe.select or recipe.expects.format is not JSON:
+    # The type of a loop's value is that of the whole list.
+    if step.loop and step.validate:
         return step
-    return replace(step, recipe=replace(recipe, expects=replace(recipe.expects, format=SPLICED)))
+    return replace(step, recipe=_as_spliced(step.recipe), others=tuple(map(_as_spliced, step.others)))
+
+
+def _as_spliced(recipe: Recipe) -> Recipe:
+    if recipe.select or recipe.expects.format is not JSON:
+        return recipe
+    return replace(recipe, expects=replace(recipe.expects, format=SPLICED))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from gateway.compile.report import Report
 from gateway.errors import BadReply
 from gateway.finding import Path
-from gateway.plan import Recipe, Step
+from gateway.plan import Step
+from gateway.recipe import Recipe
 from gateway.reference import Structure
 from gateway.typed import ValueType
 
@@ -32,22 +33,24 @@ class _Typing:
 
     def told(self, step: Step, kind: ValueType) -> Step:
         place = (*self.path, step.name)
-        fallback = self._fitted(step.fallback, kind, (*place, "fallback"))
+        fallback = step.fallback and self._fitted(step.fallback, kind, (*place, "fallback"))
         if (why := self._why_null(step)) and not kind.takes_null:
             self.report.add(place, f"may be null, since it {why}, and its type takes none; write 'TYPE | None'", at_key=True)
-        recipe = self._told(step.recipe, kind, place)
-        return replace(step, recipe=recipe, fallback=fallback, validate=kind, schema=kind.schema)
+        # A loop's type is that of the whole list, and not of what each call brings.
+        recipe = step.recipe if step.loop else self._told(step.recipe, kind, place)
+        others = tuple(self._told(other, kind, place) for other in step.others)
+        return replace(step, recipe=recipe, others=others, fallback=fallback, validate=kind, schema=kind.schema)
 
     def _told(self, recipe: Recipe, kind: ValueType, place: Path) -> Recipe:
         meanings = {
-            status: self._fitted(meaning, kind, (*place, "on_status", str(status)))
+            status: meaning if isinstance(meaning, str) else self._fitted(meaning, kind, (*place, "on_status", str(status)))
             for status, meaning in recipe.on_status.items()
         }
         return replace(recipe, validate=kind, on_status=meanings)
 
-    def _fitted(self, structure: Structure | None, kind: ValueType, place: Path) -> Structure | None:
+    def _fitted(self, structure: Structure, kind: ValueType, place: Path) -> Structure:
         """What the type makes of a value that is written out. One with references is known, and held to the type, when it is used."""
-        if structure is None or structure.expressions:
+        if structure.expressions:
             return structure
         try:
             return Structure(kind(structure({})))
@@ -64,7 +67,7 @@ class _Typing:
     def _why_skipped(self, step: Step, before: frozenset[str]) -> str | None:
         if step.when:
             return "runs only when its condition holds"
-        if None in step.recipe.on_status.values():
+        if not step.loop and "skip" in (meaning for recipe in step.recipes for meaning in recipe.on_status.values()):
             return "is skipped for a status"
         for need in (self.steps[name] for name in step.needs if name in self.steps and name not in before | step.spares):
             if not _stands_in(need) and self._why_skipped(need, before | {step.name}):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from gateway.compile.report import Report
 from gateway.compile.ways import check_way
 from gateway.finding import Path
-from gateway.plan import Upstream
+from gateway.recipe import Upstream
 from gateway.spec import ForwardSpec, UpstreamSpec
 from gateway.syntax import CONTROL, NOT_IN_A_HEADER, has_dot_segment
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
 from gateway import telemetry
-from gateway.call import Caller
+from gateway.call import Callers
 from gateway.execute import run
 from gateway.export import Tracing
 from gateway.inbound.request import Picked, Refused, pick_headers, read_body, read_request
@@ -29,7 +28,7 @@ class Endpoint:
     """A plan with the callers of its steps."""
 
     plan: Plan
-    callers: Mapping[str, Caller] = field(repr=False)
+    callers: Callers = field(repr=False)
     tracing: Tracing = field(repr=False)
     limits: LimitsState = field(repr=False)
     visits: VisitsState = field(repr=False)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from gateway import telemetry
-from gateway.call import Failed, Outcome, Reply
-from gateway.errors import CallError
+from gateway.call import Ended, Failed, Gathered, Outcome, Reply, Skipped
+from gateway.errors import CallError, TooManyItems
 from gateway.execute import Ran
 from gateway.plan import Plan, Step
-from gateway.problem import COMPLETE, INCOMPLETE, NO_STORE, TYPE, Problem, RawHeaders, of_error, proxy_status
+from gateway.problem import COMPLETE, INCOMPLETE, NO_STORE, TYPE, Problem, RawHeaders, of_end, of_error, proxy_status
 from gateway.reference import Unresolved
 from gateway.shape import Answer
 from gateway.telemetry import Span, Trace
@@ -18,6 +19,8 @@ from gateway.telemetry import Span, Trace
 Failure: TypeAlias = tuple[Step, CallError]
 """A step that failed, and why."""
 
+
+_WORDS = {Failed: "failed", Skipped: "skipped", Ended: "ended"}
 
 _JSON = (b"content-type", b"application/json")
 
@@ -40,13 +43,10 @@ class Response:
 def answer(plan: Plan, ran: Ran, span: Span) -> Response:
     """The response to a request whose plan has run."""
     failures = _failures(plan, ran)
-    if ran.broken:
-        response = next(problem_response(of_error(error)) for step, error in failures if step.name == ran.broken)
-    else:
-        try:
-            response = _success(plan, ran, failures, span)
-        except Unresolved:
-            response = problem_response(Problem(502, "unshapeable", "The answer cannot be put into JSON"))
+    try:
+        response = _broken(ran.outcomes[ran.broken]) if ran.broken else _success(plan, ran, failures, span)
+    except Unresolved:
+        response = problem_response(Problem(502, "unshapeable", "The answer cannot be put into JSON"))
     if failures:
         members = (proxy_status(step.name, step.recipe.upstream.name, error) for step, error in failures)
         response.add(b"proxy-status", ", ".join(members))
@@ -73,7 +73,18 @@ def server_timing(plan: Plan, ran: Ran, trace: Trace) -> str:
 def _described(outcome: Outcome | None) -> str:
     if isinstance(outcome, Reply):
         return f"{outcome.status} {outcome.cache}" if outcome.cache else str(outcome.status)
-    return "failed" if isinstance(outcome, Failed) else "skipped" if outcome else "cancelled"
+    return next((word for kind, word in _WORDS.items() if isinstance(outcome, kind)), "cancelled")
+
+
+def _broken(outcome: Outcome) -> Response:
+    """The response when a step has ended the run."""
+    if isinstance(outcome, Failed):
+        return problem_response(of_error(outcome.error))
+    assert isinstance(outcome, Ended)  # nothing else ends a run
+    if not outcome.is_answer:
+        return problem_response(of_end(outcome.status))
+    body = Answer(outcome.value).encode()
+    return Response(outcome.status, [COMPLETE, (b"content-length", b"%d" % len(body)), _JSON], body)
 
 
 def _success(plan: Plan, ran: Ran, failures: list[Failure], span: Span) -> Response:
@@ -81,6 +92,8 @@ def _success(plan: Plan, ran: Ran, failures: list[Failure], span: Span) -> Respo
         value, missing = plan.shape(ran.scope)
         lines = plan.head.lines(ran.scope, missing) if plan.head else []
         errors = [of_error(error).as_json(step=step.name) for step, error in failures]
+        if plan.has_loops:
+            errors += _lacking(plan, ran)
         errors += [_unshaped(member) for member in missing]
         made = Answer(value, tuple(errors), plan.shape.errors)
         shaping.own[telemetry.ANSWER_COMPLETE] = made.complete
@@ -100,6 +113,18 @@ def _success(plan: Plan, ran: Ran, failures: list[Failure], span: Span) -> Respo
 def _failures(plan: Plan, ran: Ran) -> list[Failure]:
     """What failed, in the order written."""
     return [(step, outcome.error) for step in plan.steps if isinstance(outcome := ran.outcomes.get(step.name), Failed)]
+
+
+def _lacking(plan: Plan, ran: Ran) -> Iterator[dict[str, Any]]:
+    """What loops say of the items that they have nothing for: of each step one problem of a kind, and how many items have it."""
+    for step in plan.steps:
+        outcome = ran.outcomes.get(step.name)
+        kinds: dict[str, tuple[dict[str, Any], int]] = {}
+        for error in outcome.lacks if isinstance(outcome, Gathered) else ():
+            told = of_error(error).as_json(step=step.name)
+            count = error.left_out if isinstance(error, TooManyItems) else 1
+            kinds[told["type"]] = told, kinds.get(told["type"], (told, 0))[1] + count
+        yield from ({**told, "items": count} for told, count in kinds.values())
 
 
 def _unshaped(member: str) -> dict[str, Any]:

@@ -50,18 +50,27 @@ class Cache:
         return partial(self._call, caller)
 
     async def _call(self, caller: Caller, call: Call) -> Reply:
-        # Steps that keep replies for different times do not share them: neither gets one that is older than it allows.
-        key = f"{self.policy.ttl:g}-{key_of(call)}"
+        key = self._key(call)
         reply = await self._kept(key, call.expects)
         if reply:
             call.span.own[telemetry.CACHE_STATUS] = "hit"
             return reply
         call.span.own[telemetry.CACHE_STATUS] = "miss"
         reply = await caller(call)
-        if may_store(call, reply):
-            call.span.own[telemetry.CACHE_TTL] = self.policy.ttl
-            await self._keep(key, reply)
+        await self._keep(key, call, reply)
         return Reply(reply.status, reply.headers, reply.body, reply.value, cache="miss")
+
+    async def kept(self, call: Call) -> Reply | None:
+        """What is kept for a call that is not made by itself, but is one of a batch."""
+        return await self._kept(self._key(call), call.expects)
+
+    async def keep(self, call: Call, reply: Reply) -> None:
+        """Keep what a batch had for this call, if it may be kept."""
+        await self._keep(self._key(call), call, reply)
+
+    def _key(self, call: Call) -> str:
+        """Steps that keep replies for different times do not share them: neither gets one that is older than it allows."""
+        return f"{self.policy.ttl:g}-{key_of(call)}"
 
     # A store in trouble costs its hits and nothing else: whatever it raises, the call goes on without it.
 
@@ -71,10 +80,12 @@ class Cache:
             stored = await self.store.get(key)
         return _unpack(key, stored, expects)
 
-    async def _keep(self, key: str, reply: Reply) -> None:
-        packed = _pack(key, reply)
-        with suppress(Exception):
-            await self.store.set(key, packed, ttl=self.policy.ttl)
+    async def _keep(self, key: str, call: Call, reply: Reply) -> None:
+        if may_store(call, reply):
+            call.span.own[telemetry.CACHE_TTL] = self.policy.ttl
+            packed = _pack(key, reply)
+            with suppress(Exception):
+                await self.store.set(key, packed, ttl=self.policy.ttl)
 
 
 def key_of(call: Call) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from gateway import telemetry
 from gateway.call import Call, Caller, Reply
 from gateway.errors import CallError, CallTimeout, StatusRefused
-from gateway.plan import Upstream
+from gateway.recipe import Upstream
 from gateway.telemetry import SpanType
 
 _PORTS = {"http": 80, "https": 443}

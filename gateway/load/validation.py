@@ -97,7 +97,7 @@ def _original(loc: Path, kept: tuple[int, ...]) -> Path:
     """A location pydantic speaks of as a path in the file."""
     if len(loc) > 1 and loc[0] == "endpoints" and isinstance(loc[1], int):
         loc = ("endpoints", kept[loc[1]], *loc[2:])
-    return tuple(part for part in loc if part != "[key]")
+    return tuple(part for part in loc if part not in ("[key]", "[call]", "[value]"))
 
 
 def _smallest(tree: Any, path: Path) -> Path:

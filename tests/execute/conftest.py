@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gateway.call import Callers
 from gateway.compile import compile_plans
 from gateway.errors import ConfigError
 from gateway.execute import Ran, run
@@ -47,7 +48,9 @@ class Home:
         """Run the plan on a request whose deadline is that many seconds away."""
         values = {"path": {"id": "42"}, "query": {}, "headers": Fields(), "body": None, **request}
         store = MemoryStore(10_000)
-        callers = {recipe.key: step_stack(recipe, store).around(Timeout()(self[recipe.key])) for recipe in self.plan.recipes}
+        callers = Callers(
+            {recipe.key: step_stack(recipe, store).around(Timeout()(self[recipe.key])) for recipe in self.plan.recipes}
+        )
         return await run(self.plan, callers, values, asyncio.get_running_loop().time() + within, self.span)
 
     def starts(self) -> dict[str, float]:

@@ -13,7 +13,7 @@ from gateway.compile import compile_plans
 from gateway.errors import ConfigError
 from gateway.limit import LimitsState
 from gateway.load import load_text
-from gateway.plan import Recipe
+from gateway.recipe import Recipe
 from gateway.stack import Stack, step_stack, upstream_stack
 from gateway.store import MemoryStore
 

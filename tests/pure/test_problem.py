@@ -52,6 +52,8 @@ FAULTS: list[tuple[errors.CallError, int, str, str, str]] = [
     (refused(504), 502, "upstream-error", "An upstream answered with an error", "destination_unavailable"),
     (refused(400), 502, "upstream-error", "An upstream answered with an error", "http_request_error"),
     (refused(401), 502, "upstream-error", "An upstream answered with an error", "http_request_error"),
+    (errors.NotThere(CANARY), 404, "item-not-found", "An item is not there", "http_request_error"),
+    (errors.TooManyItems(3, 2), 502, "too-many-items", "There are more items than the limit", "proxy_internal_response"),
     (refused(403), 502, "upstream-error", "An upstream answered with an error", "http_request_error"),
     (refused(418), 502, "upstream-error", "An upstream answered with an error", "http_request_error"),
     (refused(302, location=CANARY), 502, "upstream-error", "An upstream answered with an error", "http_protocol_error"),

@@ -30,6 +30,8 @@ TABLE: dict[type[errors.CallError], tuple[errors.CallError, str]] = {
     errors.Disconnected: (errors.Disconnected("reset"), IF_IDEMPOTENT),
     errors.BadReply: (errors.BadReply("not JSON"), IF_IDEMPOTENT),
     errors.TooLarge: (errors.TooLarge("10 MiB"), NEVER),
+    errors.NotThere: (errors.NotThere("nothing for it"), NEVER),
+    errors.TooManyItems: (errors.TooManyItems(3, 2), NEVER),
     errors.StatusRefused: (errors.StatusRefused(Reply(503)), IF_IDEMPOTENT),
 }
 

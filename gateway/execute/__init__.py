@@ -2,10 +2,12 @@
 
 1  a task per step; it waits for the tasks of the steps it needs, and for nothing else
 2  a step whose need came to nothing does not run: it is skipped, or has failed, as its need
-3  `when` decides whether it runs; the call is rendered and sent through the step's stack
-4  the reply is given its meaning: `on_status`, else `select`; then it is held to its type
-5  what failed or was skipped gets its fallback; a required step that failed ends the run
-6  however the run ends, no task outlives it
+3  `when` decides whether it runs
+4  its call is asked for, or a loop of them; when that fails, the calls that its `fallback` names, one after the other
+5  a reply may end the whole answer, and a required step that failed ends the run
+6  what failed or was skipped gets the value of its fallback
+7  what a loop brought is joined into the values that its items came from
+8  however the run ends, no task outlives it
 """
 
 from __future__ import annotations
@@ -16,11 +18,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import telemetry
-from gateway.call import Caller, Failed, Outcome, Reply, Skipped, value_type
+from gateway.call import Callers, Ended, Failed, Gathered, Outcome, Reply, Skipped, value_type
 from gateway.errors import BadReply, CallError, NeedFailed
-from gateway.plan import Plan, Recipe, Step
+from gateway.execute.asking import Ask
+from gateway.execute.loop import Round
+from gateway.items import finder, join
+from gateway.plan import End, Join, Plan, Step
 from gateway.reference import Fields, Unresolved
-from gateway.render import render_call, resolve
+from gateway.render import resolve
 from gateway.search import holds
 from gateway.telemetry import Span
 
@@ -39,7 +44,7 @@ class Ran:
     """The span of each step that began."""
 
     broken: str | None = None
-    """The required step that failed, and so ended the run."""
+    """The step that ended the run: a required one that failed, or one that decides the answer."""
 
 
 @dataclass(slots=True)
@@ -47,10 +52,14 @@ class _RunState:
     """One run in progress."""
 
     plan: Plan
-    callers: Mapping[str, Caller]
-    deadline: float
+    ask: Ask
     span: Span
     scope: dict[str, Any]
+    """The values at hand, each as it came."""
+
+    joined: dict[str, Any]
+    """The same with what is joined into them; the same object where nothing is."""
+
     over: asyncio.Future[str | None]
     """Set when every step has ended, or to the required one that failed. One future to wait for: `asyncio.gather` adds 5 µs to three tasks."""
 
@@ -60,6 +69,9 @@ class _RunState:
     replaced: set[str] = field(default_factory=set)
     """Steps that came to nothing and whose fallback stands in for them."""
 
+    complete: set[str] = field(default_factory=set)
+    """Steps into which everything is joined that is."""
+
     async def step(self, step: Step) -> None:
         try:
             for need in step.needs:  # 1
@@ -68,9 +80,14 @@ class _RunState:
                 return
             with self.span.child(step.span) as span:
                 self.spans[step.name] = span
-                outcome = (self._blocked(step) if step.needs else None) or await self._outcome(step, span)
+                scope = self._seen_by(step)
+                outcome = (self._blocked(step) if step.needs else None) or await self._outcome(step, scope, span)
+                if step.others and isinstance(outcome, Failed):
+                    outcome = await self._instead(step, outcome, scope, span)
+                if step.end and isinstance(outcome, Reply):
+                    outcome = _unless_it_ends(step, step.end, outcome, scope)  # 5
                 self._conclude(step, span, outcome)
-            if isinstance(outcome, Failed) and not step.optional:
+            if isinstance(outcome, Ended) or (isinstance(outcome, Failed) and not step.optional):
                 self._end(step.name)
             elif len(self.outcomes) == len(self.plan.steps):
                 self._end(None)
@@ -90,6 +107,9 @@ class _RunState:
         else:
             self.over.set_result(how)
 
+    def _seen_by(self, step: Step) -> Mapping[str, Any]:
+        return self.joined if step.sees_joined else self.scope
+
     def _blocked(self, step: Step) -> Outcome | None:
         """How the step ends when one it needs came to nothing and nothing stands in for it."""  # 2
         missing = {need: self.outcomes[need] for need in step.needs if need not in self.replaced | step.spares}
@@ -102,48 +122,65 @@ class _RunState:
                 return Failed(NeedFailed(need, outcome.error))
         return None
 
-    async def _outcome(self, step: Step, span: Span) -> Outcome:
+    async def _outcome(self, step: Step, scope: Mapping[str, Any], span: Span) -> Outcome:
         try:
-            if step.when and not holds(resolve(step.when, self.scope)):  # 3
+            if step.when and not holds(resolve(step.when, scope)):  # 3
                 return Skipped(f"not {step.when}")
-            recipe = step.recipe
-            reply = await self.callers[recipe.key](render_call(recipe, self.scope, self.deadline, span))
-            return self._meaning(recipe, reply)  # 4
         except CallError as error:
             return Failed(error)
-        except Unresolved as error:
-            return Failed(BadReply(str(error)))
+        if not step.loop:
+            return await self.ask(step.recipe, scope, span)  # 4
+        return await Round(step.loop, step.recipe, self.ask, scope, span, step.validate)()
 
-    def _meaning(self, recipe: Recipe, reply: Reply) -> Outcome:
-        if reply.status in recipe.on_status:
-            meaning = recipe.on_status[reply.status]
-            if not meaning:
-                return Skipped(f"status {reply.status}")
-            reply = reply.with_value(meaning(self.scope))
-        elif recipe.select:
-            reply = reply.with_value(recipe.select(reply.value))
-        return reply.with_value(recipe.validate(reply.value)) if recipe.validate else reply
+    async def _instead(self, step: Step, failed: Failed, scope: Mapping[str, Any], span: Span) -> Outcome:
+        """What the first of the other calls that does not fail comes to. When all do, the step has failed as its own call has."""
+        for recipe in step.others:
+            outcome = await self.ask(recipe, scope, span)
+            if not isinstance(outcome, Failed):
+                span.own[telemetry.STEP_INSTEAD] = recipe.key
+                return outcome
+        return failed
 
     def _conclude(self, step: Step, span: Span, outcome: Outcome) -> None:
         self.outcomes[step.name] = outcome
         if isinstance(outcome, Reply):
             value, word = outcome.value, "ok"
             if step.name in self.plan.reads_replies:
-                self.scope["steps"][step.name] = {"status": outcome.status, "headers": Fields.of(outcome.headers)}
+                self.scope["steps"][step.name] = _as_read(outcome)
+        elif isinstance(outcome, Ended):
+            value, word = None, "ended"
         else:
-            value, word = self._fallback(step, outcome)  # 5
+            value, word = self._fallback(step, outcome)  # 6
             span.own[telemetry.STEP_REASON] = outcome.because if isinstance(outcome, Skipped) else str(outcome.error)
         self.scope[step.name] = value
         span.own[telemetry.STEP_OUTCOME] = word
         if word == "failed" and isinstance(outcome, Failed):
             span.fail(telemetry.error_type(outcome.error))
+        if self.plan.joins:
+            self.joined[step.name] = value
+            self._join()
+
+    def _join(self) -> None:
+        """Join whatever has all its parts by now."""  # 7
+        for into, parts in self.plan.joins.items():
+            if into not in self.complete and parts <= self.outcomes.keys() and into in self.outcomes:
+                self.complete.add(into)
+                for step in self.plan.steps:
+                    if step.loop and step.loop.join and step.loop.join.into == into:
+                        self._join_in(step.name, step.loop.join)
+
+    def _join_in(self, name: str, by: Join) -> None:
+        outcome = self.outcomes[name]
+        items = outcome.items if isinstance(outcome, Gathered) else ()
+        find = finder(items, self.joined[name] if items else (), by.on)
+        self.joined[by.into] = join(self.joined[by.into], by.path, by.member, find)
 
     def _fallback(self, step: Step, outcome: Failed | Skipped) -> tuple[Any, str]:
         word = "skipped" if isinstance(outcome, Skipped) else "failed"
         if step.fallback is None or (word == "failed" and not step.optional):
             return None, word
         try:
-            value = step.fallback(self.scope)
+            value = step.fallback(self._seen_by(step))
             value = step.validate(value) if step.validate else value
         except (Unresolved, BadReply):
             return None, word
@@ -151,19 +188,39 @@ class _RunState:
         return value, word if word == "skipped" else "fallback"
 
 
-async def run(plan: Plan, callers: Mapping[str, Caller], request: Mapping[str, Any], deadline: float, span: Span) -> Ran:
+def _unless_it_ends(step: Step, end: End, reply: Reply, scope: Mapping[str, Any]) -> Outcome:
+    """The reply, unless it brings about what ends the whole answer."""
+    here = {**scope, step.name: reply.value, "steps": {**scope["steps"], step.name: _as_read(reply)}}
+    try:
+        if not holds(resolve(end.when, here)):
+            return reply
+        return Ended(end.status, end.value(here), is_answer=True) if end.value else Ended(end.status)
+    except CallError as error:
+        return Failed(error)
+    except Unresolved as error:
+        return Failed(BadReply(str(error)))
+
+
+def _as_read(reply: Reply) -> Mapping[str, Any]:
+    """What `steps.NAME` is."""
+    return {"status": reply.status, "headers": Fields.of(reply.headers)}
+
+
+async def run(plan: Plan, callers: Callers, request: Mapping[str, Any], deadline: float, span: Span) -> Ran:
     """Run a plan on the values of a request (`path query headers body`) and say how every step ended.
 
     The deadline is absolute loop time. Cancelling the run cancels every call that is in flight.
     """
     loop = asyncio.get_running_loop()
-    state = _RunState(plan, callers, deadline, span, {**request, "steps": {}}, loop.create_future())
+    scope = {**request, "steps": {}}
+    joined = {**scope} if plan.joins else scope
+    state = _RunState(plan, Ask(callers, deadline), span, scope, joined, loop.create_future())
     state.tasks = {step.name: loop.create_task(state.step(step)) for step in plan.steps}
     try:
         broken = await state.over
-    finally:  # 6
+    finally:  # 8
         if unfinished := [task for task in state.tasks.values() if not task.done()]:
             for task in unfinished:
                 task.cancel()
             await asyncio.gather(*unfinished, return_exceptions=True)
-    return Ran(state.outcomes, state.scope, state.spans, broken)
+    return Ran(state.outcomes, state.joined, state.spans, broken)

@@ -1,0 +1,77 @@
+"""The items that a loop goes through, what a batch has for each of them, and where the values go. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from gateway.encode import Unencodable, encode_json
+from gateway.reference import Expression, Unresolved, as_text
+
+
+def identity_of(item: Any) -> str:
+    """What tells an item from others: its text as it would be sent, so that 7 and "7" are one. Raises `Unresolved`."""
+    try:
+        return as_text(item) if not isinstance(item, dict | list) else encode_json(item).decode()
+    except Unencodable as error:
+        raise Unresolved("an item has no form in JSON") from error
+
+
+def distinct(found: Any) -> dict[str, Any]:
+    """The different items of what `for_each` gives, by identity, in the order of their first appearance. Nothing has no items.
+
+    Raises `Unresolved` when it is no list.
+    """
+    if found is None:
+        return {}
+    if not isinstance(found, list):
+        raise Unresolved("what 'for_each' gives is no list")
+    items: dict[str, Any] = {}
+    for item in found:
+        if item is not None:
+            items.setdefault(identity_of(item), item)
+    return items
+
+
+def sort_out(value: Any, key: Expression | None) -> dict[str, Any]:
+    """What the reply to a batch has, by the identity of the item it belongs to; of two for one item the first. Raises `Unresolved`."""
+    if key is None:
+        if not isinstance(value, dict):
+            raise Unresolved("the reply to a batch is no object")
+        return dict(value)
+    if not isinstance(value, list):
+        raise Unresolved("the reply to a batch is no list")
+    sorted_out: dict[str, Any] = {}
+    for element in value:
+        if (item := key(element)) is not None:
+            sorted_out.setdefault(identity_of(item), element)
+    return sorted_out
+
+
+def join(value: Any, path: tuple[str | None, ...], member: str, find: Callable[[Any], Any]) -> Any:
+    """A copy of the value in which the objects at the path have one member more: what `find` makes of them.
+
+    What is no object there, or not there at all, stays as it is.
+    """
+    if not path:
+        return {**value, member: find(value)} if isinstance(value, dict) else value
+    head, rest = path[0], path[1:]
+    if head is None:
+        return [join(element, rest, member, find) for element in value] if isinstance(value, list) else value
+    if isinstance(value, dict) and head in value:
+        return {**value, head: join(value[head], rest, member, find)}
+    return value
+
+
+def finder(items: Iterable[str], values: Iterable[Any], on: Expression) -> Callable[[Any], Any]:
+    """A function of an object that finds the value of its item, None where it has none."""
+    by_item: Mapping[str, Any] = dict(zip(items, values, strict=True))
+
+    def find(element: Any) -> Any:
+        try:
+            item = on(element)
+            return None if item is None else by_item.get(identity_of(item))
+        except Unresolved:
+            return None
+
+    return find

@@ -1,0 +1,146 @@
+"""Recipes: what makes one call out of the values at hand, where it goes, and what its reply means. Frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from gateway.bodies import JSON_BODY, Encoding
+from gateway.call import ANY_2XX, Expectation, Headers
+from gateway.formats import JSON, SPLICED
+from gateway.policy import show_duration
+
+if TYPE_CHECKING:
+    from gateway.policy import CachePolicy, RetryPolicy, TlsPolicy
+    from gateway.reference import Expression, Structure, Template
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A service as steps see it: where it is and what goes along with every call."""
+
+    name: str
+    url: str = field(repr=False)
+    """Scheme, host and port: `http://127.0.0.1:9101`."""
+
+    prefix: str = field(repr=False)
+    """A path before every step's own; empty or `/api`."""
+
+    max_reply: int
+    """Bytes a reply may have."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    transport: str = "fanin"
+    """What carries the calls: `fanin` or `httpx`."""
+
+    compression: bool = False
+    """Replies are asked for in gzip or deflate."""
+
+    tls: TlsPolicy | None = field(default=None, repr=False)
+    unix: str | None = None
+    """Path of a Unix socket to reach it by."""
+
+    http2: bool = False
+    proxy: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Path and query of a step's call, to be rendered."""
+
+    path: Template
+    segments: tuple[str | Expression, ...] = field(default=(), repr=False)
+    """The path, the upstream's prefix before it, with all that is text percent-encoded."""
+
+    query: tuple[tuple[str, Structure], ...] = field(default=(), repr=False)
+    """Parameters of the target's own text first, those under `query` after them; their names percent-encoded."""
+
+    text: str = ""
+    """As written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What the step's stack is built from; None: that layer is not in the stack."""
+
+    timeout: float | None = None
+    """Seconds that one attempt may take."""
+
+    retry: RetryPolicy | None = None
+    cache: CachePolicy | None = None
+
+    @property
+    def attempts(self) -> int:
+        """Sends that one call may come to."""
+        return self.retry.attempts if self.retry else 1
+
+    def __iter__(self) -> Iterator[str]:
+        if self.cache:
+            yield str(self.cache)
+        if self.retry:
+            yield str(self.retry)
+        if self.timeout:
+            yield f"attempt {show_duration(self.timeout)}"
+
+
+Validate: TypeAlias = Callable[[Any], Any]
+"""Gives the value as its type has it, or raises `BadReply`."""
+
+Meaning: TypeAlias = "Structure | Literal['skip', 'end']"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What makes one call out of the values at hand, and what its reply means."""
+
+    key: str
+    """Names it within its plan: the step's name, or where in the step it stands, `NAME.fallback`."""
+
+    upstream: Upstream
+    method: str
+    target: Target
+    base_headers: Headers = field(default=(), repr=False)
+    """What is sent in any case, sorted: what the gateway accepts and what the upstream is always given."""
+
+    headers: tuple[tuple[str, Template], ...] = field(default=(), repr=False)
+    body: Structure | None = field(default=None, repr=False)
+    encoding: Encoding = JSON_BODY
+    """How the body is written."""
+
+    forward_headers: tuple[str, ...] = ()
+    forward_query: tuple[str, ...] = ()
+    select: Expression | None = None
+    expects: Expectation = ANY_2XX
+    on_status: Mapping[int, Meaning] = field(default_factory=dict, repr=False)
+    """What a status means: a value, or a word for what becomes of the step."""
+
+    policies: Policies = Policies()
+    validate: Validate | None = field(default=None, repr=False, compare=False)
+    """Holds the value of a good reply to its type; None where it has none."""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.upstream.name} {self.target.text}"
+
+    def sends(self) -> Iterator[Expression]:
+        """The expressions over the values at hand that make the call."""
+        yield from self.target.path.expressions
+        for _, template in self.headers:
+            yield from template.expressions
+        for structure in (*(value for _, value in self.target.query), self.body):
+            if structure:
+                yield from structure.expressions
+
+    def remarks(self) -> Iterator[str]:
+        """What there is to say about it besides what is called."""
+        if self.encoding is not JSON_BODY:
+            yield f"body {self.encoding.name}"
+        if self.expects.format not in (JSON, SPLICED):
+            yield f"reply {self.expects.format.name}"
+        yield from self.policies
+
+    def means(self) -> Iterator[Expression]:
+        """Those that say what a status means."""
+        for meaning in self.on_status.values():
+            if not isinstance(meaning, str):
+                yield from meaning.expressions

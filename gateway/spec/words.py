@@ -1,0 +1,74 @@
+"""What all parts of a config share: how names are written, what is switched off by `false`, what of a client's request goes along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+_IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+
+CHARACTERS = {
+    _IDENTIFIER: "a name has only letters, digits and underscores, and no digit first",
+    _HEADER_NAME: "a header's name has only letters, digits and hyphens",
+}
+"""What each pattern says in words."""
+
+Name: TypeAlias = Annotated[str, Field(pattern=_IDENTIFIER, max_length=64)]
+HeaderName: TypeAlias = Annotated[str, Field(pattern=_HEADER_NAME, max_length=128)]
+Status: TypeAlias = Annotated[int, Field(ge=100, le=599)]
+
+CLOSED: JsonDict = {"additionalProperties": False}
+"""For the JSON Schema of keys that have a pattern: others are wrong."""
+
+
+def _false_is_none(value: Any) -> Any:
+    return None if value is False else value
+
+
+def or_off(kind: Any) -> Any:
+    """A validator for a field that `false` turns off."""
+    return BeforeValidator(_false_is_none, json_schema_input_type=kind | Literal[False] | None)
+
+
+def _text_or_number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        # Said once, where a union would complain for each of its parts.
+        raise PydanticCustomError("scalar", "should be text or a number")
+    return value
+
+
+Scalar: TypeAlias = Annotated[str | int | float, BeforeValidator(_text_or_number)]
+
+
+class Spec(BaseModel):
+    """What all parts of a config share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def __repr_args__(self) -> Iterator[tuple[None, str]]:
+        """Which fields are written, not what: any value may be a secret from the environment."""
+        return ((None, name) for name in type(self).model_fields if name in self.model_fields_set)
+
+
+class ForwardSpec(Spec):
+    """What of the client's request goes along. Everything else stays here: default deny."""
+
+    headers: tuple[HeaderName, ...] = ()
+    """Names of client headers to pass on."""
+
+    query: tuple[str, ...] = ()
+    """Names of client query parameters to pass on."""
+
+
+class CallForwardSpec(ForwardSpec):
+    """What of the client's request goes along with one call."""
+
+    body: bool = False
+    """Pass the client's body on as it came, with its content type: it is not read here, and may be of any kind."""

@@ -13,10 +13,16 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from gateway.app import Gateway
     from gateway.errors import ConfigError, GatewayError
+    from gateway.transform import off_loop
 
-__all__ = ["ConfigError", "Gateway", "GatewayError", "__version__"]
+__all__ = ["ConfigError", "Gateway", "GatewayError", "__version__", "off_loop"]
 
-_HOMES = {"Gateway": "gateway.app", "ConfigError": "gateway.errors", "GatewayError": "gateway.errors"}
+_HOMES = {
+    "Gateway": "gateway.app",
+    "ConfigError": "gateway.errors",
+    "GatewayError": "gateway.errors",
+    "off_loop": "gateway.transform",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -57,6 +58,8 @@ class RunningState:
     """The stacks of the upstreams, by name."""
 
     visits: VisitsState = field(default_factory=VisitsState)
+    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(thread_name_prefix="transform"))
+    """For users' functions that take long. Not the loop's own threads: what resolves names there must not wait for them."""
 
 
 class Gateway:
@@ -149,6 +152,7 @@ class Gateway:
             finally:
                 self._running = None
                 self._lead_to(lambda _: _not_started)
+                running.threads.shutdown(wait=False, cancel_futures=True)
         await self._tracing.stop()
 
     def _upstreams(self) -> Collection[tuple[Upstream, set[Headers]]]:
@@ -166,7 +170,7 @@ class Gateway:
         shelves = {step.name: shelf for step in batched if (shelf := shelf_of(step.recipe, store))}
         callers = Callers(of, shelves)
         timing = self.spec.answer.server_timing
-        return Endpoint(plan, callers, self._tracing, running.limits, running.visits, timing, self.revision)
+        return Endpoint(plan, callers, self._tracing, running.limits, running.visits, running.threads, timing, self.revision)
 
     def _lead_to(self, endpoint: Callable[[Plan], ASGIApp]) -> None:
         self._endpoints.lead_to((plan.method, plan.path, endpoint(plan)) for plan in self.plans)

@@ -13,6 +13,7 @@ JsonText = msgspec.Raw
 
 _TEXT = msgspec.json.Decoder(JsonText)
 _VALUE = msgspec.json.Decoder()
+_NULL = JsonText(b"null")
 
 _CHARSETS = frozenset(
     ["utf-8", "utf8", "us-ascii", "ascii", "latin1", "utf-16", "utf-16le", "utf-16be", "koi8-r", "koi8-u"]
@@ -80,3 +81,8 @@ def decode_text(body: bytes, charset: str | None) -> str:
         return body.decode(charset)
     except UnicodeDecodeError as error:
         raise Undecodable("not text in its charset") from error
+
+
+def is_null(value: Any) -> bool:
+    """The value is null, or the text of it."""
+    return value is None or bool(value == _NULL)

@@ -17,7 +17,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions
 
-from gateway.search import Search, make_search
+from gateway.search import Node, Search, make_search
 
 Scope: TypeAlias = Mapping[str, Any]
 """The values at hand: `path query headers body` and every finished step's value by its name."""
@@ -71,6 +71,9 @@ class Expression:
     text: str
     names: tuple[tuple[str, ...], ...]
     """Each name it reads from the scope, with the fields behind it as far as they are plain."""
+
+    tree: Node = field(repr=False, compare=False)
+    """Its syntax: what can be told of its value before there is one."""
 
     _search: Search = field(repr=False, compare=False)
 
@@ -203,7 +206,7 @@ def parse_expression(text: str) -> Expression:
         raise BadExpression("what stands between backticks is JSON; write text between single quotes") from warning
     except RecursionError as error:
         raise BadExpression("nested too deeply") from error
-    return Expression(text, names, search)
+    return Expression(text, names, compiled.parsed, search)
 
 
 def parse_template(text: str) -> Template:

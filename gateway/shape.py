@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -10,7 +10,15 @@ from gateway.call import value_type
 from gateway.decode import JsonText, Undecodable, decode_json
 from gateway.encode import Unencodable, encode_json
 from gateway.finding import show
+from gateway.merge import Merge
 from gateway.reference import Expression, Scope, Structure, Trail, Unresolved
+from gateway.transform import Transform
+
+Directive: TypeAlias = Merge | Transform
+"""A part of the answer that is made of others: called with the values of its `parts`, it gives one, or raises `Unresolved`."""
+
+Shaped: TypeAlias = tuple[Any, dict[str, str]]
+"""An answer's value, and of its members that could not be made why not."""
 
 Fill: TypeAlias = Callable[[Scope, dict[str, str]], Any]
 """Makes a part of the answer from the values at hand, and says of the members that it cannot make why not."""
@@ -24,18 +32,23 @@ class Shape:
     """Names of the steps in the order written: the answer's members when there is no template."""
 
     response: Structure | None = None
-    """The template of the answer."""
+    """The template of the answer: its data are objects, lists, expressions, literals, and directives."""
 
     errors: str | None = "errors"
     """Name of the member that lists what failed; None leaves it out."""
+
+    off_loop: bool = field(init=False, repr=False, compare=False)
+    """A user's function in it takes long: it is to be made in a thread."""
 
     _fill: Fill = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Read the template once: walking through it each time is a third of what filling it in costs."""
+        transforms = (node for node in nodes(self.response.data) if isinstance(node, Transform)) if self.response else ()
+        object.__setattr__(self, "off_loop", any(node.hook.off_loop for node in transforms))
         object.__setattr__(self, "_fill", _filling(self.response.data) if self.response else _each(self.steps))
 
-    def __call__(self, scope: Scope) -> tuple[Any, dict[str, str]]:
+    def __call__(self, scope: Scope) -> Shaped:
         """The answer, and of the members that could not be made why not. Such a member is null."""
         missing: dict[str, str] = {}
         return self._fill(scope, missing), missing
@@ -68,6 +81,22 @@ class Answer:
         return {**value, self.member: self.errors} if isinstance(value, dict) else value
 
 
+def nodes(template: Any) -> Iterator[Any]:
+    """Everything in the template of an answer, itself first."""
+    yield template
+    for child in children(template):
+        yield from nodes(child)
+
+
+def children(node: Any) -> Iterable[Any]:
+    """What stands in a part of a template."""
+    if isinstance(node, dict):
+        return node.values()
+    if isinstance(node, list):
+        return node
+    return node.parts if isinstance(node, Merge | Transform) else ()
+
+
 def _each(steps: tuple[str, ...]) -> Fill:
     return lambda scope, _: {name: scope[name] for name in steps}
 
@@ -79,7 +108,22 @@ def _filling(node: Any, trail: Trail = ()) -> Fill:
     if isinstance(node, list):
         elements = [_filling(child, (*trail, index)) for index, child in enumerate(node)]
         return lambda scope, missing: [fill(scope, missing) for fill in elements]
+    if isinstance(node, Merge | Transform):
+        return _made(node, trail)
     return _leaf(node, show(trail)) if isinstance(node, Expression) else lambda *_: node
+
+
+def _made(directive: Directive, trail: Trail) -> Fill:
+    place, parts = show(trail), [_filling(part, trail) for part in directive.parts]
+
+    def fill(scope: Scope, missing: dict[str, str]) -> Any:
+        try:
+            return directive(part(scope, missing) for part in parts)
+        except Unresolved as error:
+            missing[place] = str(error)
+            return None
+
+    return fill
 
 
 def _leaf(expression: Expression, place: str) -> Fill:

@@ -62,6 +62,8 @@ class SpanType:
 
 
 SHAPE = SpanType("shape")
+TRANSFORM = SpanType("transform")
+"""The shape too, made in a thread since a user's function in it takes long."""
 
 
 @dataclass(slots=True, eq=False)

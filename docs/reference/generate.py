@@ -36,6 +36,8 @@ SECTIONS = {
     "LimitSpec": "limit",
     "BatchSpec": "batch",
     "JoinSpec": "join",
+    "MergeSpec": "merge",
+    "TransformSpec": "transform",
     "AnswerSpec": "answer",
 }
 """Where in the page each class is described."""

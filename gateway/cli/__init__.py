@@ -53,6 +53,9 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         # A terminal that knows only ASCII shows `?` for what it cannot, rather than a traceback.
         sys.stdout.reconfigure(errors="replace")
+    if "" not in sys.path:
+        # Functions that a config names may stand in the folder where the command is started; what is installed comes first.
+        sys.path.append("")
     try:
         app(prog_name="gateway")
     except ConfigError as error:

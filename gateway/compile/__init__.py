@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from gateway.bodies import AS_IT_CAME
+from gateway.compile.foreseen import members
 from gateway.compile.heads import compile_head
 from gateway.compile.joins import joined
 from gateway.compile.recipes import Surroundings
 from gateway.compile.report import RESERVED, Names, Reading, Report
+from gateway.compile.response import read_response
 from gateway.compile.splicing import spliced
 from gateway.compile.steps import check_calls, compile_step
 from gateway.compile.typing import typed
@@ -105,12 +107,12 @@ def _headers(steps: Iterable[Step], inputs: Iterable[Input], reads_body: bool) -
 
 def _shape(spec: EndpointSpec, path: Path, among: Surroundings, errors: str | None) -> Shape:
     if "response" not in spec.model_fields_set:
-        members: Iterable[str] = spec.steps
+        names: Iterable[str] = spec.steps
         response = None
     else:
-        members = spec.response if isinstance(spec.response, dict) else ()
-        response = Reading(among.report, among.names).answer(spec.response, (*path, "response"))
-    if errors and errors in members:
+        response = read_response(spec.response, (*path, "response"), Reading(among.report, among.names))
+        names = members(response.data) or ()
+    if errors and errors in names:
         place = (*path, "response" if response else "steps", errors)
         among.report.add(place, f"{errors!r} is where failed steps are listed; rename it, or set answer.errors", at_key=True)
     return Shape(tuple(spec.steps), response, errors)

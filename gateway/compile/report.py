@@ -135,10 +135,6 @@ class Reading:
         """JSON with templates in its strings."""
         return parse_structure(data, self.template, path)
 
-    def answer(self, data: Any, path: Path) -> Structure:
-        """JSON in which every string is an expression."""
-        return parse_structure(data, self.expression, path)
-
     def own(self, text: str, path: Path) -> Expression | None:
         """An expression over a reply's own body, which may have any names."""
         return self._parsed(lambda: self._code(text, path), path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
@@ -11,12 +12,12 @@ from gateway.compile.report import Reading
 from gateway.finding import Path
 from gateway.formats import FORMATS
 from gateway.recipe import Upstream
-from gateway.reference import SENT, Expression, Structure
+from gateway.reference import SENT, Structure, parse_expression
 from gateway.spec import CallSpec
 
 _SENDS_BODY = ("post", "put", "patch")
 
-_BODY_AS_IT_CAME = Expression("body", (("body",),), itemgetter(SENT))
+_BODY_AS_IT_CAME = replace(parse_expression("body"), _search=itemgetter(SENT))
 
 _DESCRIBED = ("content-type", "content-encoding")
 """The client's header fields without which nobody can read its body."""

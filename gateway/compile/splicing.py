@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from gateway.formats import JSON, SPLICED
 from gateway.head import Head
+from gateway.merge import Merge
 from gateway.plan import Step
 from gateway.recipe import Recipe
-from gateway.reference import Structure
+from gateway.reference import Expression, Structure
+from gateway.shape import children
+from gateway.transform import Transform
 
 
 def spliced(steps: Iterable[Step], response: Structure | None, head: Head | None) -> tuple[Step, ...]:
     """The same steps, each told whether its value is only ever passed on as a whole."""
     steps = tuple(steps)
-    leaves = response.expressions if response else ()
     looking = [expression for step in steps for expression in step.reads()]
-    looking += [leaf for leaf in leaves if leaf.names != ((leaf.text,),)]
+    looking += _looking(response.data) if response else ()
     looking += head.expressions if head else ()
     looked_into = {step.loop.join.into for step in steps if step.loop and step.loop.join}
     looked_into |= {name[0] for expression in looking for name in expression.names}
@@ -35,3 +38,16 @@ def _as_spliced(recipe: Recipe) -> Recipe:
     if recipe.select or recipe.expects.format is not JSON:
         return recipe
     return replace(recipe, expects=replace(recipe.expects, format=SPLICED))
+
+
+def _looking(node: Any, *, looked_into: bool = False) -> Iterator[Expression]:
+    """Expressions of an answer whose value somebody looks into: they themselves, or a merge that they are a part of."""
+    if isinstance(node, Expression) and (looked_into or node.names != ((node.text,),)):
+        yield node
+    if isinstance(node, Transform):
+        # It decodes for itself what its function is given.
+        looked_into = False
+    elif isinstance(node, Merge):
+        looked_into = looked_into or node.looks_inside
+    for child in children(node):
+        yield from _looking(child, looked_into=looked_into)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -9,14 +10,16 @@ from starlette.types import Receive, Scope, Send
 
 from gateway import telemetry
 from gateway.call import Callers
-from gateway.execute import run
+from gateway.errors import CallTimeout
+from gateway.execute import Ran, run
 from gateway.export import Tracing
 from gateway.inbound.request import Picked, Refused, pick_headers, read_body, read_request
 from gateway.inbound.response import Response, answer, problem_response, server_timing
 from gateway.inbound.visit import ClientGone, VisitsState
-from gateway.limit import LimitsState
+from gateway.limit import Limit, LimitsState
 from gateway.plan import Plan
-from gateway.problem import of_status
+from gateway.problem import of_error, of_status
+from gateway.shape import Shaped
 from gateway.telemetry import Attribute, Span, SpanType
 
 _WANTED = frozenset((b"traceparent", b"tracestate", b"user-agent"))
@@ -32,6 +35,9 @@ class Endpoint:
     tracing: Tracing = field(repr=False)
     limits: LimitsState = field(repr=False)
     visits: VisitsState = field(repr=False)
+    threads: Executor = field(repr=False)
+    """Where answers are made whose functions take long."""
+
     server_timing: bool = True
     """Tell clients how long each step took."""
 
@@ -89,10 +95,19 @@ class Endpoint:
             return problem_response(refused.problem)
         with self.visits.of(receive):
             ran = await run(plan, self.callers, values, deadline, span)
-        response = answer(plan, ran, span)
+            try:
+                shaped = await self._shape_off_loop(ran, deadline, span) if plan.shape.off_loop and not ran.broken else None
+            except TimeoutError:
+                return problem_response(of_error(CallTimeout("a function in the answer took too long")))
+        response = answer(plan, ran, span, shaped)
         if self.server_timing:
             response.add(b"server-timing", server_timing(plan, ran, span.trace))
         return response
+
+    async def _shape_off_loop(self, ran: Ran, deadline: float, span: Span) -> Shaped:
+        """The answer's value, made in a thread. Raises `TimeoutError`; the thread then ends whenever its function does."""
+        with span.child(telemetry.TRANSFORM), Limit(self.limits, deadline):
+            return await self.limits.loop.run_in_executor(self.threads, self.plan.shape, ran.scope)
 
 
 async def _send(response: Response, root: Span, send: Send) -> None:

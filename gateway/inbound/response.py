@@ -13,7 +13,7 @@ from gateway.execute import Ran
 from gateway.plan import Plan, Step
 from gateway.problem import COMPLETE, INCOMPLETE, NO_STORE, TYPE, Problem, RawHeaders, of_end, of_error, proxy_status
 from gateway.reference import Unresolved
-from gateway.shape import Answer
+from gateway.shape import Answer, Shaped
 from gateway.telemetry import Span, Trace
 
 Failure: TypeAlias = tuple[Step, CallError]
@@ -40,11 +40,11 @@ class Response:
         self.headers.append((name, text.encode("latin-1")))
 
 
-def answer(plan: Plan, ran: Ran, span: Span) -> Response:
-    """The response to a request whose plan has run."""
+def answer(plan: Plan, ran: Ran, span: Span, shaped: Shaped | None = None) -> Response:
+    """The response to a request whose plan has run; `shaped` is its value where that has been made already."""
     failures = _failures(plan, ran)
     try:
-        response = _broken(ran.outcomes[ran.broken]) if ran.broken else _success(plan, ran, failures, span)
+        response = _broken(ran.outcomes[ran.broken]) if ran.broken else _success(plan, ran, failures, span, shaped)
     except Unresolved:
         response = problem_response(Problem(502, "unshapeable", "The answer cannot be put into JSON"))
     if failures:
@@ -59,12 +59,17 @@ def problem_response(problem: Problem) -> Response:
 
 
 def server_timing(plan: Plan, ran: Ran, trace: Trace) -> str:
-    """A metric per step that began, in the order written (milliseconds; its status and what the cache did), and one for the shaping."""
+    """A metric per step that began, in the order written (milliseconds; its status and what the cache did), and one for the shaping.
+
+    One more where functions that take long were run in a thread.
+    """
     metrics = [
         f'{step.name};dur={span.milliseconds};desc="{_described(ran.outcomes.get(step.name))}"'
         for step in plan.steps
         if (span := ran.spans.get(step.name))
     ]
+    if plan.shape.off_loop:
+        metrics += (f"transform;dur={one.milliseconds}" for one in trace.spans if one.type is telemetry.TRANSFORM)
     if (last := trace.spans[-1]).type is telemetry.SHAPE:
         metrics.append(f"merge;dur={last.milliseconds}")
     return ", ".join(metrics)
@@ -87,9 +92,9 @@ def _broken(outcome: Outcome) -> Response:
     return Response(outcome.status, [COMPLETE, (b"content-length", b"%d" % len(body)), _JSON], body)
 
 
-def _success(plan: Plan, ran: Ran, failures: list[Failure], span: Span) -> Response:
+def _success(plan: Plan, ran: Ran, failures: list[Failure], span: Span, shaped: Shaped | None) -> Response:
     with span.child(telemetry.SHAPE) as shaping:
-        value, missing = plan.shape(ran.scope)
+        value, missing = shaped or plan.shape(ran.scope)
         lines = plan.head.lines(ran.scope, missing) if plan.head else []
         errors = [of_error(error).as_json(step=step.name) for step, error in failures]
         if plan.has_loops:

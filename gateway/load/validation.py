@@ -132,6 +132,10 @@ def _finding(source: Source, path: Path, problem: Mapping[str, Any]) -> Finding:
         return source.finding(path, CHARACTERS[problem["ctx"]["pattern"]], at_key=at_key)
     if kind == "string_type" and isinstance(source.at(path), dict):
         return source.finding(path, "should be text; quote it, since a brace begins a mapping in YAML")
-    message = next((ours for start, ours in _MESSAGES.items() if kind.startswith(start)), None) or problem["msg"]
-    message = re.sub(r"^(Input|String|Value error,) ", "", message)
-    return source.finding(path, message, at_key=at_key)
+    return source.finding(path, in_words(problem), at_key=at_key)
+
+
+def in_words(problem: Mapping[str, Any]) -> str:
+    """What pydantic says of a value, in the words of YAML."""
+    message = next((ours for start, ours in _MESSAGES.items() if problem["type"].startswith(start)), None) or problem["msg"]
+    return re.sub(r"^(Input|String|Value error,) ", "", message)

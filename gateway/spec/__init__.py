@@ -12,13 +12,14 @@ from pydantic import BaseModel, Field, WithJsonSchema
 
 from gateway.finding import Path
 from gateway.policy import CachePolicy, Duration, RetryPolicy, Size, TlsPolicy
+from gateway.spec.answers import MergeSpec, TransformSpec
 from gateway.spec.steps import BatchSpec, CallSpec, EndSpec, FallbackSpec, JoinSpec, LimitSpec, StepSpec
 from gateway.spec.words import CHARACTERS, CLOSED, METHODS, CallForwardSpec, ForwardSpec, HeaderName, Name, Scalar, Spec, or_off
 
 __all__ = [
     "CHARACTERS", "METHODS", "AnswerSpec", "BatchSpec", "CallForwardSpec", "CallSpec", "EndSpec", "EndpointSpec", "FallbackSpec",
-    "ForwardSpec", "GatewaySpec", "HeaderName", "InputSpec", "JoinSpec", "LimitSpec", "Name", "Spec", "StepSpec", "UpstreamSpec",
-    "known_keys",
+    "ForwardSpec", "GatewaySpec", "HeaderName", "InputSpec", "JoinSpec", "LimitSpec", "MergeSpec", "Name", "Spec", "StepSpec",
+    "TransformSpec", "UpstreamSpec", "known_keys",
 ]  # fmt: skip
 
 
@@ -124,7 +125,8 @@ class EndpointSpec(Spec):
     """The calls, by name. All that need nothing of each other run at once."""
 
     response: Any = None
-    """A template of expressions for the answer. Without it: every step's value by its name, in the order written."""
+    """A template of expressions for the answer, with `merge` and `transform` in it. Without it: every step's value by its name, in the
+    order written."""
 
     status: Annotated[
         Any, WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 200, "maximum": 299}, {"type": "string"}]})

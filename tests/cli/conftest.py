@@ -32,8 +32,9 @@ FROM_OUTSIDE = ("GATEWAY_", "OTEL_", "SERVICES_", "ONCE", "COLUMNS", "LINES", "N
 
 @pytest.fixture(autouse=True)
 def _as_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty folder, no variable of whoever runs the tests, 80 columns; environment, signals and loggers are put back."""
+    """An empty folder, no variable of whoever runs the tests, 80 columns; environment, paths, signals and loggers are put back."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     before = dict(os.environ)
     for name in before:
         if name.startswith(FROM_OUTSIDE) or name.endswith("_URL"):

@@ -46,6 +46,18 @@ def test_every_finding_is_a_line_with_its_place(run: Any, write: Any) -> None:
         assert line.startswith(f"{file}:{row}:{column} {path}: {message}")
 
 
+def test_functions_are_found_where_the_command_is_started(run: Any, write: Any, tmp_path: Path) -> None:
+    """Beside what is installed. They are imported to see whether they are there, and not called."""
+    (tmp_path / "hooks_to_check.py").write_text("print('imported')\ndef rank(value): raise AssertionError\n")
+    file = write(GOOD + "    response: { transform: 'hooks_to_check:rank', of: user }\n")
+    slip = write(GOOD + "    response: { transform: 'hooks_to_check:ranks', of: user }\n", "slip.yaml")
+
+    done, slipped = run("check", file), run("check", slip)
+
+    assert (done.status, done.out.splitlines()[0]) == (0, "imported")
+    assert slipped.out.endswith("'hooks_to_check' has no function 'ranks'; did you mean 'rank'?\n")
+
+
 def test_findings_as_json_are_objects_in_a_list(run: Any, write: Any) -> None:
     """Status 1, and nothing but JSON on standard output."""
     file = write(BAD)

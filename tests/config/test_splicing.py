@@ -51,6 +51,24 @@ def test_what_the_answer_looks_into_is_decoded(compiled: Any, response: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        ("{merge: [user, {a: other}], how: deep, collisions: last}", []),
+        ("{merge: [user, [5]], how: concat}", ["other"]),
+        ("{merge: [user, other], how: prefer}", ["user", "other"]),
+        ("{merge: [user, {a: {merge: [other, path.id], how: prefer}}], how: shallow, collisions: first}", []),
+        ("{merge: [user.a, {merge: [other, [5]], how: concat}], how: prefer}", []),
+        ("{transform: 'json:dumps', of: [user, {a: other.id}]}", ["user"]),
+        ("{merge: [{transform: 'json:dumps', of: user}, other], how: concat}", ["user"]),
+        ("{transform: 'json:dumps', of: {merge: [user, other], how: concat}}", []),
+    ],
+)
+def test_what_a_merge_takes_apart_is_decoded(compiled: Any, response: str, expected: list[str]) -> None:
+    """All that is in its parts; what prefers one looks into none, and a function's values are decoded for it alone."""
+    assert spliced(compiled, response=response) == expected
+
+
+@pytest.mark.parametrize(
     "own",
     [
         "post: 'shop /other/{user.id}'",

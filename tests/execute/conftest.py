@@ -60,11 +60,12 @@ class Home:
 
 @pytest.fixture(scope="session")
 def home(new_upstream: Callable[[], Any]) -> Callable[..., Home]:
-    """Makes an endpoint from the YAML of its steps, and the types of those that have one."""
+    """Makes an endpoint from the YAML of its steps and of its answer, and the types of the steps that have one."""
 
-    def make(steps: str, **types: ValueType) -> Home:
+    def make(steps: str, response: str = "", **types: ValueType) -> Home:
+        answer = f"\n    response: {response}" if response else ""
         try:
-            loaded = load_text(CONFIG + indent(dedent(steps), " " * 6))
+            loaded = load_text(CONFIG + indent(dedent(steps), " " * 6) + answer)
             (plan,) = compile_plans(replace(loaded, types={0: types}))
         except ConfigError as error:
             pytest.fail(str(error))

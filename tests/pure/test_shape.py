@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.decode import JsonText, decode_json
+from gateway.decode import JsonText, check_json, decode_json
 from gateway.encode import encode_json
 from gateway.errors import ConfigError
 from gateway.plan import Plan
 from gateway.reference import Unresolved
 from gateway.shape import Answer, Shape
+from gateway.transform import off_loop
 
 CANARY = "c4n4ry"
 FAILURE = {"type": "urn:problem:fanin:deadline", "title": "Too late", "status": 504, "step": "orders"}
@@ -101,6 +102,59 @@ def test_a_member_that_cannot_be_made_is_null_and_named(compiled: Compiled) -> N
     }
 
 
+MERGES = """
+  who: {merge: [user, {n: "length(orders)", deep: {merge: [orders.b, catalog], how: prefer}}], how: deep, collisions: last}
+  all: [{merge: ["orders[]", catalog], how: concat}]
+  text: {transform: "json:dumps", of: {user: user, ids: "orders[].id"}}
+"""
+
+
+def test_directives_are_filled_wherever_they_stand(compiled: Compiled) -> None:
+    """In each other, in lists, beside plain members."""
+    scope = {"user": {"id": 7, "deep": {"x": 1}}, "orders": [{"id": 1}], "catalog": None}
+
+    value, missing = shape(compiled, MERGES)(scope)
+
+    assert value["who"] == {"id": 7, "deep": None, "n": 1}
+    assert value["all"] == [[{"id": 1}]]
+    assert value["text"] == '{"user": {"id": 7, "deep": {"x": 1}}, "ids": [1]}'
+    assert missing == {}
+
+
+@pytest.mark.parametrize(
+    ("template", "expected", "told"),
+    [
+        ("{merge: [user, orders], how: deep, collisions: last}", None, {"a": "a part to merge is not an object"}),
+        ("{merge: [user, 'abs(user)'], how: shallow, collisions: last}", {"id": 7},
+         {"a": "'abs(user)' does not fit the values at hand"}),
+        ("{merge: [user, {n: 'abs(user)'}], how: shallow, collisions: last}", {"id": 7, "n": None},
+         {"a.n": "'abs(user)' does not fit the values at hand"}),
+        ("{merge: ['abs(user)', user], how: prefer}", {"id": 7}, {"a": "'abs(user)' does not fit the values at hand"}),
+        ("{merge: [user, 'abs(user)'], how: prefer}", {"id": 7}, {}),
+        ("{transform: 'math:sqrt', of: user.id}", 7**0.5, {}),
+        ("{transform: 'math:sqrt', of: user}", None, {"a": "math:sqrt failed"}),
+        ("{merge: [{transform: 'math:sqrt', of: user}, user], how: prefer}", {"id": 7}, {"a": "math:sqrt failed"}),
+    ],
+)  # fmt: skip
+def test_a_part_that_cannot_be_made_costs_no_other(compiled: Compiled, template: str, expected: Any, told: Any) -> None:
+    """What is missing in a merge is told where it is missing; a part that nobody asked for is not told at all."""
+    scope = {"user": {"id": 7}, "orders": [CANARY], "catalog": None}
+
+    value, missing = shape(compiled, f"{{a: {template}, b: user.id}}")(scope)
+
+    assert (value, missing) == ({"a": expected, "b": 7}, told)
+
+
+def test_only_a_function_that_takes_long_is_run_off_the_loop(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever in the template it stands. That is known before anything runs."""
+    template = "[{merge: [user, {a: {transform: 'math:sqrt', of: user.id}}], how: prefer}]"
+
+    before = shape(compiled, template)
+    monkeypatch.setattr("math.sqrt", off_loop(lambda value: value))
+
+    assert [before.off_loop, shape(compiled, template).off_loop, shape(compiled).off_loop] == [False, True, False]
+
+
 def test_an_answer_that_is_one_expression_may_be_missing_as_a_whole(compiled: Compiled) -> None:
     """The answer is null then, and the member that is missing has no name."""
     value, missing = shape(compiled, "sum(user)")({"user": CANARY})
@@ -134,11 +188,20 @@ def test_big_integers_and_the_order_of_members_survive(compiled: Compiled) -> No
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["user", "orders", "catalog"]), json_values, min_size=3))
-@pytest.mark.parametrize("response", ["", "{a: orders, b: [user, {c: catalog}], d: user}", "user"])
+@pytest.mark.parametrize(
+    "response",
+    [
+        "",
+        "{a: orders, b: [user, {c: catalog}], d: user}",
+        "user",
+        "{a: {merge: [user, orders], how: prefer}, b: catalog, c: user, d: orders}",
+        "[{transform: 'json:dumps', of: [user, {a: orders}]}, user, orders, catalog]",
+    ],
+)
 def test_a_text_makes_the_answer_that_its_value_makes(compiled: Compiled, response: str, values: dict[str, Any]) -> None:
     """Whether a part is decoded or stays the text that came, a client reads the same."""
     made = shape(compiled, response)
-    texts = {name: JsonText(b" " + encode_json(value)) for name, value in values.items()}
+    texts = {name: check_json(b" " + encode_json(value)) for name, value in values.items()}
 
     decoded, spliced = (Answer(made(scope)[0]).encode() for scope in (values, texts))
 

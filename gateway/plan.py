@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -172,6 +172,9 @@ class Plan:
     """Status and headers of a good answer, where the endpoint says something of them."""
 
     inputs: tuple[Input, ...] = field(default=(), repr=False)
+    fields: Input | None = field(default=None, repr=False)
+    """The input by which clients say what they want of the answer; None where the name is taken."""
+
     summary: str | None = field(default=None, repr=False)
     reads_replies: frozenset[str] = frozenset()
     """Steps whose status or headers somebody reads (`steps.NAME.status`)."""
@@ -193,6 +196,10 @@ class Plan:
     def recipes(self) -> tuple[Recipe, ...]:
         """Every call that its steps may make."""
         return tuple(recipe for step in self.steps for recipe in step.recipes)
+
+    def behind(self, names: Collection[str]) -> set[str]:
+        """These steps, and those joined into them: what must have ended before somebody who names them can look."""
+        return {*names}.union(*(self.joins.get(name, ()) for name in names))
 
     @property
     def most_calls(self) -> int:

@@ -85,6 +85,15 @@ class Expression:
             # The text of JMESPath's errors quotes the values it tripped over, which are not ours to show.
             raise Unresolved(f"{self.text!r} does not fit the values at hand") from error
 
+    @property
+    def heads(self) -> Iterator[str]:
+        """The names at its top: steps, and what there is of the request. `steps.NAME.status` reads the step."""
+        return (name[1] if name[0] == "steps" else name[0] for name in self.names)
+
+    def part(self, tree: Node) -> Expression:
+        """What a part of its syntax says, as an expression that is shown as the whole."""
+        return Expression(self.text, tuple(dict.fromkeys(_names(tree))), tree, make_search(tree))
+
     def __str__(self) -> str:
         return self.text
 

@@ -12,6 +12,7 @@ from gateway.encode import Unencodable, encode_json
 from gateway.finding import show
 from gateway.merge import Merge
 from gateway.reference import Expression, Scope, Structure, Trail, Unresolved
+from gateway.selection import Selection
 from gateway.transform import Transform
 
 Directive: TypeAlias = Merge | Transform
@@ -22,6 +23,19 @@ Shaped: TypeAlias = tuple[Any, dict[str, str]]
 
 Fill: TypeAlias = Callable[[Scope, dict[str, str]], Any]
 """Makes a part of the answer from the values at hand, and says of the members that it cannot make why not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of an answer is made by itself: a member, or the whole of an answer that is no object."""
+
+    name: str | None
+    """The member's; None for the whole."""
+
+    steps: frozenset[str]
+    """What it names: when they have ended, it can be made."""
+
+    fill: Fill = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,12 @@ class Shape:
     errors: str | None = "errors"
     """Name of the member that lists what failed; None leaves it out."""
 
+    selection: Selection | None = None
+    """What the client wants of it; None: everything."""
+
+    parts: tuple[Part, ...] = field(init=False, repr=False, compare=False)
+    """What it is put together from, in order."""
+
     off_loop: bool = field(init=False, repr=False, compare=False)
     """A user's function in it takes long: it is to be made in a thread."""
 
@@ -46,12 +66,29 @@ class Shape:
         """Read the template once: walking through it each time is a third of what filling it in costs."""
         transforms = (node for node in nodes(self.response.data) if isinstance(node, Transform)) if self.response else ()
         object.__setattr__(self, "off_loop", any(node.hook.off_loop for node in transforms))
-        object.__setattr__(self, "_fill", _filling(self.response.data) if self.response else _each(self.steps))
+        object.__setattr__(self, "parts", tuple(self._parts()))
+        is_read = self.response or self.selection
+        object.__setattr__(self, "_fill", _together(self.parts) if is_read else _each(self.steps))
 
     def __call__(self, scope: Scope) -> Shaped:
         """The answer, and of the members that could not be made why not. Such a member is null."""
         missing: dict[str, str] = {}
         return self._fill(scope, missing), missing
+
+    def _parts(self) -> Iterator[Part]:
+        chosen = dict(self.selection.names) if self.selection else {}
+        if self.response is None:
+            yield from (Part(name, frozenset([name]), _of(chosen.get(name), _step(name), name)) for name in self.steps)
+        elif isinstance(data := self.response.data, dict):
+            for name, node in data.items():
+                yield Part(name, self._named(node), _of(chosen.get(name), _filling(node, (name,)), name))
+        else:
+            yield Part(None, self._named(data), _of(self.selection, _filling(data), show(())))
+
+    def _named(self, node: Any) -> frozenset[str]:
+        """The steps that a part of the template names."""
+        heads = (head for one in nodes(node) if isinstance(one, Expression) for head in one.heads)
+        return frozenset(heads) & frozenset(self.steps)
 
 
 @value_type
@@ -99,6 +136,32 @@ def children(node: Any) -> Iterable[Any]:
 
 def _each(steps: tuple[str, ...]) -> Fill:
     return lambda scope, _: {name: scope[name] for name in steps}
+
+
+def _together(parts: tuple[Part, ...]) -> Fill:
+    if [part.name for part in parts] == [None]:
+        return parts[0].fill
+    members = [(part.name, part.fill) for part in parts]
+    return lambda scope, missing: {name: fill(scope, missing) for name, fill in members}
+
+
+def _step(name: str) -> Fill:
+    return lambda scope, _: scope[name]
+
+
+def _of(selection: Selection | None, fill: Fill, place: str) -> Fill:
+    """The same, and of what it makes only what is wanted."""
+    if not selection:
+        return fill
+
+    def chosen(scope: Scope, missing: dict[str, str]) -> Any:
+        try:
+            return selection(fill(scope, missing))
+        except (Undecodable, RecursionError) as error:
+            missing[place] = str(error)
+            return None
+
+    return chosen
 
 
 def _filling(node: Any, trail: Trail = ()) -> Fill:

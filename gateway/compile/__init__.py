@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from gateway.bodies import AS_IT_CAME
+from gateway.compile.fields import fields_input
 from gateway.compile.foreseen import members
 from gateway.compile.heads import compile_head
 from gateway.compile.joins import joined
@@ -14,6 +15,7 @@ from gateway.compile.recipes import Surroundings
 from gateway.compile.report import RESERVED, Names, Reading, Report
 from gateway.compile.response import read_response
 from gateway.compile.splicing import spliced
+from gateway.compile.spreading import spread
 from gateway.compile.steps import check_calls, compile_step
 from gateway.compile.typing import typed
 from gateway.compile.upstreams import compile_upstream
@@ -25,7 +27,7 @@ from gateway.load import Loaded
 from gateway.plan import Plan, Step
 from gateway.reference import did_you_mean
 from gateway.shape import Shape
-from gateway.spec import EndpointSpec, GatewaySpec
+from gateway.spec import AnswerSpec, EndpointSpec, GatewaySpec
 from gateway.typed import ValueType
 
 OWN_PATHS = ("/livez", "/readyz", "/docs", "/openapi.json", "/static-offline-docs")
@@ -58,16 +60,16 @@ def _endpoints(spec: GatewaySpec, loaded: Loaded, report: Report) -> Iterator[Pl
         names = _names(endpoint, path, report)
         known = None if report.lacks(spec, "upstreams", ()) else tuple(written or spec.upstreams)
         among = Surroundings(report, names, upstreams, spec.upstreams, known, spec.max_calls)
-        yield _plan(endpoint, path, among, loaded.types.get(index, {}), spec.answer.errors)
+        yield _plan(endpoint, path, among, loaded.types.get(index, {}), spec.answer)
 
 
-def _plan(spec: EndpointSpec, path: Path, among: Surroundings, types: Mapping[str, ValueType], errors: str | None) -> Plan:
+def _plan(spec: EndpointSpec, path: Path, among: Surroundings, types: Mapping[str, ValueType], answer: AnswerSpec) -> Plan:
     steps = typed(_steps(spec, path, among), types, (*path, "steps"), among.report)
     _check_cycles(steps, path, among.report)
     check_calls(steps, among.most_calls, path, among.report)
     # Steps that wait for each other are not worth joining: they have been reported, and none of them runs.
     waiting, joins = ((), {}) if among.report.findings else joined(steps)
-    shape = _shape(spec, path, among, errors)
+    shape = _shape(spec, path, among, answer.errors)
     head = compile_head(spec, path, Reading(among.report, among.names))
     inputs = tuple(_inputs(spec, path, among))
     reads_body = ("body", "") in among.names.reads
@@ -79,6 +81,7 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, types: Mapping[st
         shape=shape,
         head=head,
         inputs=inputs,
+        fields=fields_input(shape, steps, inputs) if answer.fields else None,
         summary=spec.summary,
         reads_replies=frozenset(among.names.replies),
         joins=joins,
@@ -110,7 +113,7 @@ def _shape(spec: EndpointSpec, path: Path, among: Surroundings, errors: str | No
         names: Iterable[str] = spec.steps
         response = None
     else:
-        response = read_response(spec.response, (*path, "response"), Reading(among.report, among.names))
+        response = spread(read_response(spec.response, (*path, "response"), Reading(among.report, among.names)))
         names = members(response.data) or ()
     if errors and errors in names:
         place = (*path, "response" if response else "steps", errors)

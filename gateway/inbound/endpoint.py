@@ -13,13 +13,14 @@ from gateway.call import Callers
 from gateway.errors import CallTimeout
 from gateway.execute import Ran, run
 from gateway.export import Tracing
+from gateway.inbound.choice import Choices
 from gateway.inbound.request import Picked, Refused, pick_headers, read_body, read_request
 from gateway.inbound.response import Response, answer, problem_response, server_timing
 from gateway.inbound.visit import ClientGone, VisitsState
 from gateway.limit import Limit, LimitsState
 from gateway.plan import Plan
 from gateway.problem import of_error, of_status
-from gateway.shape import Shaped
+from gateway.shape import Shape, Shaped
 from gateway.telemetry import Attribute, Span, SpanType
 
 _WANTED = frozenset((b"traceparent", b"tracestate", b"user-agent"))
@@ -44,6 +45,7 @@ class Endpoint:
     revision: str = ""
     """Which config this is, for the trace."""
 
+    _choices: Choices = field(init=False, repr=False)
     _span: SpanType = field(init=False, repr=False)
     _wanted: frozenset[bytes] = field(init=False, repr=False)
 
@@ -54,6 +56,7 @@ class Endpoint:
             telemetry.PLAN_STEPS: len(self.plan.steps),
             telemetry.CONFIG_REVISION: self.revision,
         }
+        object.__setattr__(self, "_choices", Choices(self.plan))
         object.__setattr__(self, "_span", SpanType(f"{self.plan.method} {self.plan.path}", "server", attributes))
         object.__setattr__(self, "_wanted", _WANTED | {name.encode() for name in self.plan.headers})
 
@@ -89,6 +92,8 @@ class Endpoint:
         deadline = self.limits.loop.time() + plan.timeout
         try:
             values = read_request(plan, scope, headers)
+            if values["query"]:
+                plan = self._choices.of(values["query"])
             if plan.takes_body:
                 values |= await read_body(plan, headers, receive, self.limits, deadline)
         except Refused as refused:
@@ -96,7 +101,11 @@ class Endpoint:
         with self.visits.of(receive):
             ran = await run(plan, self.callers, values, deadline, span)
             try:
-                shaped = await self._shape_off_loop(ran, deadline, span) if plan.shape.off_loop and not ran.broken else None
+                shaped = (
+                    await self._shape_off_loop(plan.shape, ran, deadline, span)
+                    if plan.shape.off_loop and not ran.broken
+                    else None
+                )
             except TimeoutError:
                 return problem_response(of_error(CallTimeout("a function in the answer took too long")))
         response = answer(plan, ran, span, shaped)
@@ -104,10 +113,10 @@ class Endpoint:
             response.add(b"server-timing", server_timing(plan, ran, span.trace))
         return response
 
-    async def _shape_off_loop(self, ran: Ran, deadline: float, span: Span) -> Shaped:
+    async def _shape_off_loop(self, shape: Shape, ran: Ran, deadline: float, span: Span) -> Shaped:
         """The answer's value, made in a thread. Raises `TimeoutError`; the thread then ends whenever its function does."""
         with span.child(telemetry.TRANSFORM), Limit(self.limits, deadline):
-            return await self.limits.loop.run_in_executor(self.threads, self.plan.shape, ran.scope)
+            return await self.limits.loop.run_in_executor(self.threads, shape, ran.scope)
 
 
 async def _send(response: Response, root: Span, send: Send) -> None:

@@ -51,7 +51,7 @@ def _operation(plan: Plan) -> dict[str, Any]:
     """What only the plan knows of an operation: its inputs, and what may be missing. How it is called inside is nobody's business."""
     operation: dict[str, Any] = {
         "summary": plan.summary or f"{plan.method} {plan.path}",
-        "parameters": [_parameter(one) for one in plan.inputs],
+        "parameters": [_parameter(one) for one in (*plan.inputs, plan.fields) if one],
         "responses": _responses(plan),
     }
     if spared := [step.name for step in plan.steps if step.optional]:
@@ -76,14 +76,17 @@ def _parameter(one: Input) -> dict[str, Any]:
 
 
 def _answer(plan: Plan) -> dict[str, Any]:
-    """The answer's schema as far as the plan decides it: its members, which are always there. What they hold the upstreams decide."""
+    """The answer's schema as far as the plan decides it: its members, which are always there unless the client wants only some of them.
+
+    What they hold the upstreams decide.
+    """
     data = plan.shape.response.data if plan.shape.response else dict.fromkeys(plan.shape.steps)
     if not isinstance(data, dict):
         return {}
     members: dict[str, Any] = {name: {} for name in data}
     if plan.shape.errors:
         members[plan.shape.errors] = {"type": "array", "items": _PROBLEM, "description": "What is missing, and why."}
-    return {"type": "object", "properties": members, "required": list(data)}
+    return {"type": "object", "properties": members, **({} if plan.fields else {"required": list(data)})}
 
 
 def _responses(plan: Plan) -> dict[str, dict[str, Any]]:

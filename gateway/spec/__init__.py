@@ -146,6 +146,9 @@ class AnswerSpec(Spec):
     server_timing: bool = True
     """Send `Server-Timing`. It tells clients how long each step took."""
 
+    fields: bool = True
+    """Let clients say what they want of an answer, as in `?fields=user,orders.total`; what only the rest takes is not called."""
+
 
 class GatewaySpec(Spec):
     """A whole config."""

@@ -303,6 +303,7 @@ async def test_openapi_has_every_input_with_its_bounds(serve: Any) -> None:
     document = (await client.get("/openapi.json")).json()
 
     parameters = document["paths"]["/users/{id}"]["get"]["parameters"]
+    assert parameters.pop()["name"] == "fields"
     assert sorted(parameters, key=lambda one: one["name"]) == [
         {"name": "id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}},
         {"name": "lang", "in": "query", "required": False, "schema": {"type": "string"}},
@@ -314,20 +315,25 @@ async def test_openapi_has_every_input_with_its_bounds(serve: Any) -> None:
 
 
 async def test_openapi_has_the_answers_members(upstreams: respx.Router, serve: Any) -> None:
-    """Those that are always there, and the list of what is missing; how they are fetched is not told."""
-    client = await serve("""
+    """Those that are always there unless a client may choose, and the list of what is missing; how they are fetched is not told."""
+    config = """
 version: 1
 upstreams: { users: { url: http://users.test, retry: { attempts: 4 } } }
 endpoints:
   - { path: /a, steps: { user: { get: users / }, more: { get: users /more, optional: true } } }
   - { path: /b, steps: { user: { get: users / } }, response: { name: user.name } }
   - { path: /c, steps: { user: { get: users / } }, response: user.name }
-""")
+answer: { fields: %s }
+"""
+    choosing, client = await serve(config % "true"), await serve(config % "false")
 
     paths = (await client.get("/openapi.json")).json()["paths"]
+    chosen = (await choosing.get("/openapi.json")).json()["paths"]["/a"]["get"]
 
     schemas = {path: paths[path]["get"]["responses"]["200"]["content"]["application/json"]["schema"] for path in paths}
     assert schemas["/a"]["required"] == ["user", "more"]
+    assert paths["/a"]["get"]["parameters"] == []
+    assert "required" not in chosen["responses"]["200"]["content"]["application/json"]["schema"]
     assert schemas["/b"]["properties"].keys() == {"name", "errors"}
     assert "properties" not in schemas["/c"]
     assert "retry" not in str(paths)

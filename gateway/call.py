@@ -130,8 +130,8 @@ class Reply:
 class Gathered(Reply):
     """What the calls of a loop came to, as one reply: its value is the list of theirs."""
 
-    items: tuple[str, ...] = field(default=(), repr=False)
-    """The identity of the item that each of the values belongs to."""
+    items: tuple[Any, ...] = field(default=(), repr=False)
+    """The item that each of the values belongs to."""
 
     lacks: tuple[CallError, ...] = ()
     """Why values are null that should not be; one for each."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gateway.encode import Unencodable, encode_json
@@ -63,15 +63,19 @@ def join(value: Any, path: tuple[str | None, ...], member: str, find: Callable[[
     return value
 
 
-def finder(items: Iterable[str], values: Iterable[Any], on: Expression) -> Callable[[Any], Any]:
-    """A function of an object that finds the value of its item, None where it has none."""
-    by_item: Mapping[str, Any] = dict(zip(items, values, strict=True))
+def finder(items: Iterable[Any], values: Iterable[Any], on: Expression) -> Callable[[Any], Any]:
+    """A function of an object that finds the value of its item, None where it has none. Of items that are objects `on` tells which."""
+    by_item: dict[str | None, Any] = {}
+    # A type may have made of the values whatever it wants.
+    for item, value in zip(items, values, strict=False):
+        by_item.setdefault(_told_by(on, item) if isinstance(item, dict) else identity_of(item), value)
+    by_item[None] = None
+    return lambda element: by_item.get(_told_by(on, element))
 
-    def find(element: Any) -> Any:
-        try:
-            item = on(element)
-            return None if item is None else by_item.get(identity_of(item))
-        except Unresolved:
-            return None
 
-    return find
+def _told_by(on: Expression, element: Any) -> str | None:
+    """The identity of the item that an object speaks of."""
+    try:
+        return None if (item := on(element)) is None else identity_of(item)
+    except Unresolved:
+        return None

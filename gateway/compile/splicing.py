@@ -19,12 +19,25 @@ from gateway.transform import Transform
 def spliced(steps: Iterable[Step], response: Structure | None, head: Head | None) -> tuple[Step, ...]:
     """The same steps, each told whether its value is only ever passed on as a whole."""
     steps = tuple(steps)
-    looking = [expression for step in steps for expression in step.reads()]
+    looking = [expression for step in steps if step.sees_joined for expression in step.reads()]
     looking += _looking(response.data) if response else ()
     looking += head.expressions if head else ()
-    looked_into = {step.loop.join.into for step in steps if step.loop and step.loop.join}
-    looked_into |= {name[0] for expression in looking for name in expression.names}
+    looked_into = _with_what_is_joined(_heads(looking), steps)
+    looked_into |= _heads(expression for step in steps if not step.sees_joined for expression in step.reads())
+    looked_into |= {step.loop.join.into for step in steps if step.loop and step.loop.join}
     return tuple(step if step.name in looked_into else _told(step) for step in steps)
+
+
+def _heads(expressions: Iterable[Expression]) -> set[str]:
+    return {name[0] for expression in expressions for name in expression.names}
+
+
+def _with_what_is_joined(names: set[str], steps: Iterable[Step]) -> set[str]:
+    """These steps, and those that are joined into them: who looks into the one sees the other."""
+    joins = [(step.name, step.loop.join.into) for step in steps if step.loop and step.loop.join]
+    while further := {name for name, into in joins if into in names} - names:
+        names = names | further
+    return names
 
 
 def _told(step: Step) -> Step:

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -95,7 +95,7 @@ class Round:
     def _is_spared(self, error: CallError) -> bool:
         return self.loop.items != "required" and _is_not_there(error)
 
-    def _gathered(self, items: Iterable[str], outcomes: Mapping[str, Outcome], lacks: list[CallError]) -> Outcome:  # 5
+    def _gathered(self, items: Mapping[str, object], outcomes: Mapping[str, Outcome], lacks: list[CallError]) -> Outcome:  # 5
         for item in items:
             if (outcome := outcomes.get(item)) and self._is_fatal(outcome):
                 return outcome
@@ -110,7 +110,7 @@ class Round:
             value = self.validate(values) if self.validate else values
         except BadReply as error:
             return Failed(error)
-        return Gathered(200, (), b"", value, cache, tuple(items), tuple(lacks))
+        return Gathered(200, (), b"", value, cache, tuple(items.values()), tuple(lacks))
 
 
 def _is_not_there(error: CallError) -> bool:

@@ -32,7 +32,8 @@ class CallSpec(Spec):
     """As `get`."""
 
     query: dict[str, Any] = Field({})
-    """Query parameters to send. One whose value is absent is left out; a list of templates repeats it."""
+    """Query parameters to send. One whose value is absent is left out; a list of templates repeats it, `["{tags}"]` for each
+    of the tags."""
 
     headers: dict[HeaderName, str] = Field(default={}, json_schema_extra=CLOSED)
     """Headers to send. One whose value is absent is left out."""

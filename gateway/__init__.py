@@ -13,14 +13,17 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from gateway.app import Gateway
     from gateway.errors import ConfigError, GatewayError
+    from gateway.face import Endpoint, step
     from gateway.transform import off_loop
 
-__all__ = ["ConfigError", "Gateway", "GatewayError", "__version__", "off_loop"]
+__all__ = ["ConfigError", "Endpoint", "Gateway", "GatewayError", "__version__", "off_loop", "step"]
 
 _HOMES = {
     "Gateway": "gateway.app",
     "ConfigError": "gateway.errors",
     "GatewayError": "gateway.errors",
+    "Endpoint": "gateway.face",
+    "step": "gateway.face",
     "off_loop": "gateway.transform",
 }
 

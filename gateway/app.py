@@ -24,6 +24,7 @@ from gateway.call import Callers
 from gateway.compile import compile_plans
 from gateway.errors import StartError
 from gateway.export import Tracing
+from gateway.face import read_class
 from gateway.guard import Guard, send_problem
 from gateway.inbound.endpoint import Endpoint
 from gateway.inbound.operation import document_paths
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from starlette.types import Send as Answer
 
     from gateway.call import Caller, Headers
+    from gateway.face import Endpoint as EndpointClass
     from gateway.load import Loaded
     from gateway.spec import GatewaySpec
     from gateway.telemetry import Trace
@@ -92,14 +94,16 @@ class Gateway:
         self.app: FastAPI = self._make_app()
 
     @classmethod
-    def load(cls, file: str | Path, **options: Any) -> Gateway:
-        """The gateway of a config file. Raises `StartError`, `ConfigError`; takes the options of the class."""
-        return cls(load_file(file), **options)
+    def load(cls, file: str | Path, *, endpoints: Iterable[type[EndpointClass]] = (), **options: Any) -> Gateway:
+        """The gateway of a config file, and of endpoints that are classes. Raises `StartError`, `ConfigError`; takes the options of
+        the class.
+        """
+        return cls(load_file(file, [read_class(one) for one in endpoints]), **options)
 
     @classmethod
-    def from_text(cls, text: str, **options: Any) -> Gateway:
+    def from_text(cls, text: str, *, endpoints: Iterable[type[EndpointClass]] = (), **options: Any) -> Gateway:
         """The gateway of a config given as text. Raises `ConfigError`."""
-        return cls(load_text(text), **options)
+        return cls(load_text(text, classes=[read_class(one) for one in endpoints]), **options)
 
     def _make_app(self) -> FastAPI:
         app = FastAPIOffline(
@@ -108,7 +112,7 @@ class Gateway:
             redoc_url=None,
             # A redirect to the path without its slash would be built from the client's Host.
             redirect_slashes=False,
-            lifespan=self._lifespan,
+            lifespan=self.lifespan,
             # One owner of telemetry only, and that is us.
             telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
             exception_handlers={HTTPException: _http_problem, Exception: _bug_problem},
@@ -136,7 +140,10 @@ class Gateway:
             app.user_middleware = given
 
     @asynccontextmanager
-    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
+        """The time in which endpoints answer. The app has it for its own; an app that this one is mounted in has to be given it, as
+        `FastAPI(lifespan=gateway.lifespan)`, since nobody starts what is mounted.
+        """
         self._tracing.start()
         upstreams = self._upstreams()
         async with make_client(self._transport, (upstream for upstream, _ in upstreams)) as client:
@@ -197,7 +204,9 @@ class Gateway:
 
 async def _not_started(_scope: Scope, _receive: Receive, send: Answer) -> None:
     await send_problem(of_status(500, "Internal Server Error"), send)
-    raise StartError("the app's lifespan has not started; serve it, or enter `app.router.lifespan_context(app)`")
+    raise StartError(
+        "the app's lifespan has not started; serve the app, or give its gateway's `lifespan` to the app that it is mounted in"
+    )
 
 
 async def _http_problem(_request: Request, error: Exception) -> Response:

@@ -49,9 +49,16 @@ class Piece(NamedTuple):
         return self.text if self.written is None else self.written
 
 
+class Origin(NamedTuple):
+    """Where an endpoint stands that is written as a class: in a file of its own, under its own name."""
+
+    file: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A config file as read: its data, and where every key and value of it stood."""
+    """A config as read: its data, and where every key and value of it stood."""
 
     file: str
     tree: Any = field(default=None, repr=False)
@@ -63,9 +70,21 @@ class Source:
     meant: dict[Path, Path] = field(default_factory=dict, repr=False)
     """A misspelt key as it was surely meant → as it was written, so that one slip is not followed by complaints about a lack."""
 
+    origins: Mapping[Path, Origin] = field(default_factory=dict, repr=False)
+    """The endpoints that stand in other files, by their path."""
+
     def finding(self, path: Path, message: str, *, at_key: bool = False) -> Finding:
         """A finding at the value (or the key) of this path, or at the nearest thing around it that stands in the file."""
-        return Finding(self.file, self.place(path, at_key=at_key), show(self.written(path)), self.redact(message, path))
+        origin = self.origins.get(path[:2])
+        file = origin.file if origin else self.file
+        return Finding(file, self.place(path, at_key=at_key), self.shown(path), self.redact(message, path))
+
+    def shown(self, path: Path) -> str:
+        """The path as its author knows it: `endpoints[0].steps.user.get`, or `Home.user.get` in a class, whose fields are its steps."""
+        path = self.written(path)
+        if origin := self.origins.get(path[:2]):
+            path = (origin.name, *path[3 if path[2:3] == ("steps",) else 2 :])
+        return show(path)
 
     def place(self, path: Path, *, at_key: bool = False) -> Place:
         """Where the path stands, or the nearest thing around it."""

@@ -28,6 +28,15 @@ app = typer.Typer(
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG", help=f"The config; else {' or '.join(CONFIG_FILES)}.")
 ]
+Endpoints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--endpoints",
+        "-e",
+        envvar="GATEWAY_ENDPOINTS",
+        help="Endpoints that are Python classes, MODULE or MODULE:CLASS; may be repeated.",
+    ),
+]
 Host = Annotated[str, typer.Option(envvar="GATEWAY_HOST", help="Address to listen on.")]
 Port = Annotated[int, typer.Option(envvar="GATEWAY_PORT", min=0, max=65535, help="Port to listen on.")]
 
@@ -95,6 +104,7 @@ def _gateway(
 def check(
     file: Annotated[Path | None, typer.Argument(help="The config; else as with --config.")] = None,
     config: Config = None,
+    endpoints: Endpoints = None,
     output: Annotated[FindingFormat, typer.Option("--format", help="How to print findings.")] = FindingFormat.TEXT,
 ) -> None:
     """Report every problem of a config at once.
@@ -103,13 +113,14 @@ def check(
     """
     from gateway.cli.configs import report
 
-    raise typer.Exit(report(find_config(file or config), output.value))
+    raise typer.Exit(report(find_config(file or config), endpoints or [], output.value))
 
 
 @app.command()
 def plan(
     endpoint: Annotated[str | None, typer.Argument(help="A path, as written or as called; else all endpoints.")] = None,
     config: Config = None,
+    endpoints: Endpoints = None,
     output: Annotated[PlanFormat, typer.Option("--format", help="How to print the plan.")] = PlanFormat.TEXT,
 ) -> None:
     """Print what will run.
@@ -118,18 +129,18 @@ def plan(
     """
     from gateway.cli.configs import show_plans
 
-    show_plans(find_config(config), endpoint, output.value)
+    show_plans(find_config(config), endpoints or [], endpoint, output.value)
 
 
 @app.command()
-def routes(config: Config = None) -> None:
+def routes(config: Config = None, endpoints: Endpoints = None) -> None:
     """List the endpoints, one a line.
 
     Example: gateway routes --config config/gateway.yaml
     """
     from gateway.cli.configs import show_routes
 
-    show_routes(find_config(config))
+    show_routes(find_config(config), endpoints or [])
 
 
 @app.command()
@@ -147,6 +158,7 @@ def schema() -> None:
 def call(
     path: Annotated[str, typer.Argument(help="Path and query, as a client would send them.")],
     config: Config = None,
+    endpoints: Endpoints = None,
     method: Annotated[str | None, typer.Option("--method", "-X", help="The method; else GET, or POST with --data.")] = None,
     header: Annotated[list[str] | None, typer.Option("--header", "-H", help="A header, `Name: value`; may be repeated.")] = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="A JSON body.")] = None,
@@ -157,14 +169,15 @@ def call(
 
     Example: gateway call /v1/home/42
     """
-    from gateway.cli.call import show_call
+    from gateway.cli.call import make_request, show_call
 
-    raise typer.Exit(show_call(find_config(config), method, path, header or [], data))
+    raise typer.Exit(show_call(find_config(config), endpoints or [], make_request(method, path, header or [], data)))
 
 
 @app.command()
 def serve(
     config: Config = None,
+    endpoints: Endpoints = None,
     host: Host = "127.0.0.1",
     port: Port = 8080,
     workers: Annotated[int, typer.Option(envvar="GATEWAY_WORKERS", min=1, max=64, help="Processes that answer.")] = 1,
@@ -175,7 +188,7 @@ def serve(
     """
     from gateway.cli.serve import serve_config
 
-    serve_config(find_config(config), host, port, workers)
+    serve_config(find_config(config), endpoints or [], host, port, workers)
 
 
 @app.command()

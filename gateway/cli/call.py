@@ -13,6 +13,7 @@ from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
 from gateway.app import Gateway
+from gateway.cli.classes import find_classes
 from gateway.cli.layout import lay_out, make_console
 from gateway.cli.waterfall import waterfall
 from gateway.errors import StartError
@@ -25,11 +26,10 @@ _HEADER = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:[ \t]*([^\x00-\x08\x0
 """`Name: value`, as RFC 9110 (section 5.1) lets them be."""
 
 
-def show_call(config: Path, method: str | None, path: str, headers: Sequence[str], data: str | None) -> int:
+def show_call(config: Path, classes: Sequence[str], request: httpx.Request) -> int:
     """Make the request and print answer and waterfall; the exit status is 1 when the request failed."""
     traces: list[Trace] = []
-    gateway = Gateway.load(config, sinks=[traces.append])
-    request = make_request(method, path, headers, data)
+    gateway = Gateway.load(config, endpoints=find_classes(classes), sinks=[traces.append])
     response = asyncio.run(_answer(gateway, request))
     console = make_console()
     show_response(console, response)

@@ -9,24 +9,26 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from gateway.cli.classes import find_classes
 from gateway.cli.mermaid import mermaid
 from gateway.compile import compile_plans
 from gateway.errors import ConfigError, StartError
+from gateway.face import read_class
 from gateway.finding import Finding
 from gateway.inbound.paths import Paths
-from gateway.load import load_file
+from gateway.load import Loaded, load_file
 from gateway.plan import Plan, Step
 
 ALIKE = 0.6
 """How much a path must resemble another to be what was meant."""
 
 
-def report(file: Path, output: str) -> int:
+def report(file: Path, classes: Sequence[str], output: str) -> int:
     """Print every finding; the exit status is 1 when there are any."""
     plans: tuple[Plan, ...] = ()
     findings: tuple[Finding, ...] = ()
     try:
-        plans = compile_plans(load_file(file))
+        plans = compile_plans(_load(file, classes))
     except ConfigError as error:
         findings = error.findings
     if output == "json":
@@ -40,9 +42,9 @@ def report(file: Path, output: str) -> int:
     return 1 if findings else 0
 
 
-def show_plans(file: Path, endpoint: str | None, output: str) -> None:
+def show_plans(file: Path, classes: Sequence[str], endpoint: str | None, output: str) -> None:
     """Print the plan of one endpoint, or of all. Raises `StartError` when there is no such endpoint."""
-    loaded = load_file(file)
+    loaded = _load(file, classes)
     plans = _chosen(compile_plans(loaded), endpoint)
     redact = loaded.source.redact
     if output == "json":
@@ -53,9 +55,9 @@ def show_plans(file: Path, endpoint: str | None, output: str) -> None:
         print(redact("\n\n".join(map(str, plans))))
 
 
-def show_routes(file: Path) -> None:
+def show_routes(file: Path, classes: Sequence[str]) -> None:
     """Print method, path and summary of each endpoint."""
-    plans = compile_plans(load_file(file))
+    plans = compile_plans(_load(file, classes))
     width = max(len(plan.path) for plan in plans)
     for plan in plans:
         print(f"{plan.method:6} {plan.path:{width}}  {plan.summary or ''}".rstrip())
@@ -71,6 +73,10 @@ def show_schema() -> None:
         "title": "Fanin config",
     }
     print(json.dumps(schema, indent=2))
+
+
+def _load(file: Path, classes: Sequence[str]) -> Loaded:
+    return load_file(file, [read_class(one) for one in find_classes(classes)])
 
 
 def _chosen(plans: tuple[Plan, ...], endpoint: str | None) -> tuple[Plan, ...]:

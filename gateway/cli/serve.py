@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -19,6 +19,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from gateway.app import Gateway
+from gateway.cli.classes import find_classes
 from gateway.cli.listener import Listener
 from gateway.errors import StartError
 
@@ -55,10 +56,10 @@ def leave_to(server: uvicorn.Server) -> None:
         signal.signal(number, server.handle_exit)
 
 
-def serve_config(config: Path, host: str, port: int, workers: int) -> None:
+def serve_config(config: Path, classes: Sequence[str], host: str, port: int, workers: int) -> None:
     """Serve until told to stop. Raises `ConfigError`, `StartError` before anything is started."""
     leave_quietly()
-    gateway = Gateway.load(config)
+    gateway = Gateway.load(config, endpoints=find_classes(classes))
     count = len(gateway.plans)
     with claim(host, port, "--port or GATEWAY_PORT") as taken:
         where = url_of(taken)
@@ -67,7 +68,7 @@ def serve_config(config: Path, host: str, port: int, workers: int) -> None:
             file=sys.stderr,
         )
         if workers > 1:
-            _supervise(config, taken, workers)
+            _supervise(config, classes, taken, workers)
             return
         server = uvicorn.Server(uvicorn.Config(gateway.app, **options()))
         leave_to(server)
@@ -76,9 +77,10 @@ def serve_config(config: Path, host: str, port: int, workers: int) -> None:
             server.run(sockets=[taken])
 
 
-def _supervise(config: Path, taken: socket.socket, workers: int) -> None:
+def _supervise(config: Path, classes: Sequence[str], taken: socket.socket, workers: int) -> None:
     """Each worker is a process of its own and reads the config again."""
     os.environ["GATEWAY_CONFIG"] = str(config)
+    os.environ["GATEWAY_ENDPOINTS"] = " ".join(classes)
     settings = uvicorn.Config("gateway.cli.serve:make_app", factory=True, workers=workers, **options())
     supervisor = Multiprocess(settings, sockets=[taken])
     supervisor.run()
@@ -90,7 +92,7 @@ def _supervise(config: Path, taken: socket.socket, workers: int) -> None:
 
 def make_app() -> FastAPI:
     """The app of a worker process."""
-    gateway = Gateway.load(os.environ["GATEWAY_CONFIG"])
+    gateway = Gateway.load(os.environ["GATEWAY_CONFIG"], endpoints=find_classes(os.environ.get("GATEWAY_ENDPOINTS", "").split()))
     spare_the_collector()
     return gateway.app
 

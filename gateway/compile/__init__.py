@@ -51,9 +51,9 @@ def _endpoints(spec: GatewaySpec, loaded: Loaded, report: Report) -> Iterator[Pl
     upstreams = {name: compile_upstream(name, upstream, report) for name, upstream in spec.upstreams.items()}
     check_shared_ways(upstreams.values(), report)
     written = loaded.source.at(("upstreams",))
-    if not spec.endpoints:
+    if not loaded.source.at(("endpoints",)):
         report.add(("endpoints",), "should not be empty")
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[str, str], Path] = {}
     for index, endpoint in zip(loaded.endpoints, spec.endpoints, strict=True):
         path: Path = ("endpoints", index)
         _check_path(endpoint, path, seen, report)
@@ -128,7 +128,7 @@ def _names(spec: EndpointSpec, path: Path, report: Report) -> Names:
     return Names(tuple(dict.fromkeys(_PARAMETER.findall(spec.path))), written, may_have_body, loops=loops)
 
 
-def _check_path(spec: EndpointSpec, path: Path, seen: dict[tuple[str, str], int], report: Report) -> None:
+def _check_path(spec: EndpointSpec, path: Path, seen: dict[tuple[str, str], Path], report: Report) -> None:
     place = (*path, "path")
     segments = spec.path.split("/")[1:]
     parameters = _PARAMETER.findall(spec.path)
@@ -147,8 +147,8 @@ def _check_path(spec: EndpointSpec, path: Path, seen: dict[tuple[str, str], int]
     if report.lacks(spec, "method", path):
         return
     if key in seen:
-        report.add(place, f"endpoints[{seen[key]}] answers {spec.method} {spec.path} already")
-    seen.setdefault(key, int(path[1]))
+        report.add(place, f"{report.source.shown(seen[key])} answers {spec.method} {spec.path} already")
+    seen.setdefault(key, path)
 
 
 def _inputs(spec: EndpointSpec, path: Path, among: Surroundings) -> Iterator[Input]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from gateway.finding import Finding, Path, Piece, Source, show
+from gateway.finding import Finding, Path, Piece, Source
 from gateway.inputs import Where
 from gateway.reference import (
     REQUEST,
@@ -45,7 +45,7 @@ class Report:
 
     def add(self, path: Path, message: str, *, at_key: bool = False) -> None:
         """Add a finding at this path, unless loading had one there: whatever follows from that is not worth a word."""
-        if show(self.source.written(path)) not in self._told:
+        if self.source.shown(path) not in self._told:
             self.findings.append(self.source.finding(path, message, at_key=at_key))
 
     def lacks(self, spec: BaseModel, name: str, path: Path) -> bool:

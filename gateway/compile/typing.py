@@ -13,6 +13,8 @@ from gateway.recipe import Recipe
 from gateway.reference import Structure
 from gateway.typed import ValueType
 
+_REMEDY = "write 'TYPE | None', or give it a fallback without references"
+
 
 def typed(steps: Iterable[Step], types: Mapping[str, ValueType], path: Path, report: Report) -> tuple[Step, ...]:
     """The same steps, those that have a type told so. `path` is that of the steps in the config."""
@@ -35,7 +37,7 @@ class _Typing:
         place = (*self.path, step.name)
         fallback = step.fallback and self._fitted(step.fallback, kind, (*place, "fallback"))
         if (why := self._why_null(step)) and not kind.takes_null:
-            self.report.add(place, f"may be null, since it {why}, and its type takes none; write 'TYPE | None'", at_key=True)
+            self.report.add(place, f"may be null: it {why}; {_REMEDY}", at_key=True)
         # A loop's type is that of the whole list, and not of what each call brings.
         recipe = step.recipe if step.loop else self._told(step.recipe, kind, place)
         others = tuple(self._told(other, kind, place) for other in step.others)
@@ -53,16 +55,18 @@ class _Typing:
         if structure.expressions:
             return structure
         try:
-            return Structure(kind(structure({})))
+            value = structure({})
+            fitted = kind(value)
         except BadReply as error:
             self.report.add(place, str(error))
             return structure
+        return structure if fitted == value else Structure(fitted)
 
     def _why_null(self, step: Step) -> str | None:
         """How its value may come to be null, None if it cannot."""
         if _stands_in(step):
             return None
-        return "is optional, without a fallback that always fits" if step.optional else self._why_skipped(step, frozenset())
+        return "is optional" if step.optional else self._why_skipped(step, frozenset())
 
     def _why_skipped(self, step: Step, before: frozenset[str]) -> str | None:
         if step.when:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
 from gateway.errors import ConfigError, StartError
+from gateway.face import Written
 from gateway.finding import Finding, Source
+from gateway.load.joining import join
 from gateway.load.reading import Reader
 from gateway.load.validation import validate
 from gateway.spec import GatewaySpec
@@ -31,22 +33,24 @@ class Loaded:
     """By the index of an endpoint, the types of its steps, where they have any."""
 
 
-def load_file(file: str | FilePath) -> Loaded:
+def load_file(file: str | FilePath, classes: Sequence[Written] = ()) -> Loaded:
     """Read a config file. Raises `StartError` when there is no such file to read."""
     try:
         text = FilePath(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise StartError(f"cannot read the config {file}: {reason}") from error
-    return load_text(text, str(file))
+    return load_text(text, str(file), classes=classes)
 
 
-def load_text(text: str, file: str = "<text>", environ: Mapping[str, str] = os.environ) -> Loaded:
-    """Read a config. Whatever is wrong with it is in the `findings` of what comes back."""
+def load_text(
+    text: str, file: str = "<text>", environ: Mapping[str, str] = os.environ, classes: Sequence[Written] = ()
+) -> Loaded:
+    """Read a config, with classes for further endpoints. Whatever is wrong with it is in the `findings` of what comes back."""
     reader = Reader(file, environ)
     try:
         tree = reader.read(text)
     except ConfigError as error:
         return Loaded(Source(file), None, tuple(reader.problems) + error.findings)
-    source = Source(file, tree, reader.keys, reader.values, reader.outside)
-    return Loaded(source, *validate(source, reader.problems))
+    joined = join(Source(file, tree, reader.keys, reader.values, reader.outside), classes)
+    return Loaded(joined.source, *validate(joined.source, (*reader.problems, *joined.findings)), types=joined.types)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from gateway.finding import Finding, Path, Source, at, show
+from gateway.finding import Finding, Path, Source, at
 from gateway.reference import did_you_mean
 from gateway.spec import CHARACTERS, GatewaySpec, known_keys
 
@@ -57,7 +57,7 @@ def validate(source: Source, problems: Sequence[Finding]) -> Validated:
                 _put_right(tree, path, meant, source)
             continue
         told = {finding.path for finding in findings}
-        findings += [_finding(source, path, one) for path, one in wrong if reports and show(source.written(path)) not in told]
+        findings += [_finding(source, path, one) for path, one in wrong if reports and source.shown(path) not in told]
         reports = False
         parts = dict.fromkeys(_smallest(tree, path) for path, _ in wrong)
         if () in parts:

@@ -32,8 +32,8 @@ def complaints(steps: str, **types: ValueType) -> list[str]:
 
 
 NULLS = [
-    ("a: {get: shop /a, optional: true}", "is optional, without a fallback that always fits"),
-    ("a: {get: shop /a, optional: true, fallback: '{path.id}'}", "is optional, without a fallback that always fits"),
+    ("a: {get: shop /a, optional: true}", "is optional"),
+    ("a: {get: shop /a, optional: true, fallback: '{path.id}'}", "is optional"),
     ("a: {get: shop /a, when: path.id}", "runs only when its condition holds"),
     ("a: {get: shop /a, on_status: {404: skip}}", "is skipped for a status"),
     ("b: {get: shop /b, when: path.id}\na: {get: 'shop /a/{b.id}'}", "needs b, which may be skipped"),
@@ -48,7 +48,7 @@ NULLS = [
 def test_step_that_may_be_null_needs_a_type_that_takes_null(steps, why):
     """Or the answer would not be what its schema promises."""
     assert complaints(steps, a=ValueType(int)) == [
-        f"a: may be null, since it {why}, and its type takes none; write 'TYPE | None'"
+        f"a: may be null: it {why}; write 'TYPE | None', or give it a fallback without references"
     ]
     assert complaints(steps, a=ValueType(int | None)) == []
 

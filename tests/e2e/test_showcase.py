@@ -38,6 +38,8 @@ async def test_the_answer_has_everything_the_home_screen_shows(served: Any) -> N
     assert [order["id"] for order in answer.json()["orders"]] == [order.id for order in orders]
     assert sorted(product["sku"] for product in answer.json()["products"]) == sorted(skus)
     assert {product["name"] for product in answer.json()["products"]} == {CATALOG[sku].name for sku in skus}
+    bought = [item for order in answer.json()["orders"] for item in order["items"]]
+    assert [item["product"]["price"] for item in bought] == [CATALOG[item["sku"]].price for item in bought]
     assert liked
     assert [one["sku"] for one in answer.json()["recommendations"]] == [one.sku for one in liked.items]
 
@@ -84,6 +86,29 @@ async def test_an_optional_upstream_that_fails_leaves_a_partial_answer(served: A
     await recommendations.heal()
 
     assert (await served.home()).headers["gateway-complete"] == "true"
+
+
+async def test_a_place_without_its_orders_is_stood_in_for_by_another(served: Any, services: Any) -> None:
+    """Two attempts fail, then the replica is asked: nothing is missing, and the trace says who answered."""
+    await services["orders"].chaos(error_rate=1, times=2)
+
+    answer = await served.home()
+
+    step = next(span for span in (await _trace(served)).spans if span.name == "step orders")
+    assert answer.headers["gateway-complete"] == "true"
+    assert [order["id"] for order in answer.json()["orders"]] == [order.id for order in orders_of(42)[:5]]
+    assert step.attributes["gateway.step.instead"] == "orders.fallback"
+
+
+async def test_products_that_are_not_to_be_had_are_null_in_their_places(served: Any, services: Any) -> None:
+    """The catalog fails: `products` has its fallback, and every item says that its product is missing."""
+    await services["catalog"].chaos(error_rate=1)
+
+    answer = await served.home()
+
+    assert answer.json()["products"] == []
+    assert {json.dumps(item["product"]) for order in answer.json()["orders"] for item in order["items"]} == {"null"}
+    assert [error["step"] for error in answer.json()["errors"]] == ["products"]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import telemetry
-from gateway.call import Callers, Ended, Failed, Gathered, Outcome, Reply, Skipped, value_type
+from gateway.call import Callers, Ended, Failed, Outcome, Reply, Skipped, value_type
 from gateway.errors import BadReply, CallError, NeedFailed
 from gateway.execute.asking import Ask
 from gateway.execute.loop import Round
-from gateway.items import finder, join
-from gateway.plan import End, Join, Plan, Step
-from gateway.reference import Fields, Unresolved
+from gateway.execute.values import ValuesState, as_read, make_values
+from gateway.plan import End, Plan, Step
+from gateway.reference import Unresolved
 from gateway.render import resolve
 from gateway.search import holds
 from gateway.telemetry import Span
@@ -54,12 +54,7 @@ class _RunState:
     plan: Plan
     ask: Ask
     span: Span
-    scope: dict[str, Any]
-    """The values at hand, each as it came."""
-
-    joined: dict[str, Any]
-    """The same with what is joined into them; the same object where nothing is."""
-
+    values: ValuesState
     over: asyncio.Future[str | None]
     """Set when every step has ended, or to the required one that failed. One future to wait for: `asyncio.gather` adds 5 µs to three tasks."""
 
@@ -69,9 +64,6 @@ class _RunState:
     replaced: set[str] = field(default_factory=set)
     """Steps that came to nothing and whose fallback stands in for them."""
 
-    complete: set[str] = field(default_factory=set)
-    """Steps into which everything is joined that is."""
-
     async def step(self, step: Step) -> None:
         try:
             for need in step.needs:  # 1
@@ -80,14 +72,14 @@ class _RunState:
                 return
             with self.span.child(step.span) as span:
                 self.spans[step.name] = span
-                scope = self._seen_by(step)
+                scope = self.values.seen_by(step)
                 outcome = (self._blocked(step) if step.needs else None) or await self._outcome(step, scope, span)
                 if step.others and isinstance(outcome, Failed):
                     outcome = await self._instead(step, outcome, scope, span)
                 if step.end and isinstance(outcome, Reply):
                     outcome = _unless_it_ends(step, step.end, outcome, scope)  # 5
                 self._conclude(step, span, outcome)
-            if isinstance(outcome, Ended) or (isinstance(outcome, Failed) and not step.optional):
+            if not isinstance(outcome, Reply) and _decides(step, outcome):
                 self._end(step.name)
             elif len(self.outcomes) == len(self.plan.steps):
                 self._end(None)
@@ -106,9 +98,6 @@ class _RunState:
             self.over.set_exception(how)
         else:
             self.over.set_result(how)
-
-    def _seen_by(self, step: Step) -> Mapping[str, Any]:
-        return self.joined if step.sees_joined else self.scope
 
     def _blocked(self, step: Step) -> Outcome | None:
         """How the step ends when one it needs came to nothing and nothing stands in for it."""  # 2
@@ -145,42 +134,22 @@ class _RunState:
         self.outcomes[step.name] = outcome
         if isinstance(outcome, Reply):
             value, word = outcome.value, "ok"
-            if step.name in self.plan.reads_replies:
-                self.scope["steps"][step.name] = _as_read(outcome)
         elif isinstance(outcome, Ended):
             value, word = None, "ended"
         else:
             value, word = self._fallback(step, outcome)  # 6
             span.own[telemetry.STEP_REASON] = outcome.because if isinstance(outcome, Skipped) else str(outcome.error)
-        self.scope[step.name] = value
+        self.values.put(step, value, self.outcomes)  # 7
         span.own[telemetry.STEP_OUTCOME] = word
         if word == "failed" and isinstance(outcome, Failed):
             span.fail(telemetry.error_type(outcome.error))
-        if self.plan.joins:
-            self.joined[step.name] = value
-            self._join()
-
-    def _join(self) -> None:
-        """Join whatever has all its parts by now."""  # 7
-        for into, parts in self.plan.joins.items():
-            if into not in self.complete and parts <= self.outcomes.keys() and into in self.outcomes:
-                self.complete.add(into)
-                for step in self.plan.steps:
-                    if step.loop and step.loop.join and step.loop.join.into == into:
-                        self._join_in(step.name, step.loop.join)
-
-    def _join_in(self, name: str, by: Join) -> None:
-        outcome = self.outcomes[name]
-        items = outcome.items if isinstance(outcome, Gathered) else ()
-        find = finder(items, self.joined[name] if items else (), by.on)
-        self.joined[by.into] = join(self.joined[by.into], by.path, by.member, find)
 
     def _fallback(self, step: Step, outcome: Failed | Skipped) -> tuple[Any, str]:
         word = "skipped" if isinstance(outcome, Skipped) else "failed"
         if step.fallback is None or (word == "failed" and not step.optional):
             return None, word
         try:
-            value = step.fallback(self._seen_by(step))
+            value = step.fallback(self.values.seen_by(step))
             value = step.validate(value) if step.validate else value
         except (Unresolved, BadReply):
             return None, word
@@ -188,9 +157,14 @@ class _RunState:
         return value, word if word == "skipped" else "fallback"
 
 
+def _decides(step: Step, outcome: Outcome) -> bool:
+    """Whether this is the end of the run."""
+    return isinstance(outcome, Ended) or (isinstance(outcome, Failed) and not step.optional)
+
+
 def _unless_it_ends(step: Step, end: End, reply: Reply, scope: Mapping[str, Any]) -> Outcome:
     """The reply, unless it brings about what ends the whole answer."""
-    here = {**scope, step.name: reply.value, "steps": {**scope["steps"], step.name: _as_read(reply)}}
+    here = {**scope, step.name: reply.value, "steps": {**scope["steps"], step.name: as_read(reply)}}
     try:
         if not holds(resolve(end.when, here)):
             return reply
@@ -201,20 +175,13 @@ def _unless_it_ends(step: Step, end: End, reply: Reply, scope: Mapping[str, Any]
         return Failed(BadReply(str(error)))
 
 
-def _as_read(reply: Reply) -> Mapping[str, Any]:
-    """What `steps.NAME` is."""
-    return {"status": reply.status, "headers": Fields.of(reply.headers)}
-
-
 async def run(plan: Plan, callers: Callers, request: Mapping[str, Any], deadline: float, span: Span) -> Ran:
     """Run a plan on the values of a request (`path query headers body`) and say how every step ended.
 
     The deadline is absolute loop time. Cancelling the run cancels every call that is in flight.
     """
     loop = asyncio.get_running_loop()
-    scope = {**request, "steps": {}}
-    joined = {**scope} if plan.joins else scope
-    state = _RunState(plan, Ask(callers, deadline), span, scope, joined, loop.create_future())
+    state = _RunState(plan, Ask(callers, deadline), span, make_values(plan, request), loop.create_future())
     state.tasks = {step.name: loop.create_task(state.step(step)) for step in plan.steps}
     if not plan.steps:
         state.over.set_result(None)  # what is wanted of the answer takes no call
@@ -225,4 +192,4 @@ async def run(plan: Plan, callers: Callers, request: Mapping[str, Any], deadline
             for task in unfinished:
                 task.cancel()
             await asyncio.gather(*unfinished, return_exceptions=True)
-    return Ran(state.outcomes, state.joined, state.spans, broken)
+    return Ran(state.outcomes, state.values.joined, state.spans, broken)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 import threading
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,12 +38,10 @@ def replies(upstreams: respx.Router) -> None:
 
 @pytest.fixture
 def function(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Puts a function where `shop.hooks:rank` finds it."""
+    """Puts a function where `shop_hooks:rank` finds it."""
 
     def put(rank: Any) -> None:
-        module = ModuleType("shop_hooks")
-        vars(module)["rank"] = rank
-        monkeypatch.setitem(sys.modules, "shop_hooks", module)
+        monkeypatch.setitem(sys.modules, "shop_hooks", SimpleNamespace(rank=rank))
 
     return put
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 import respx
+
+from gateway import off_loop
 
 CONFIG = """
 version: 1
@@ -124,6 +129,30 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_is_not_answered(ap
     assert not hung.asked.is_set()
     assert traces[0].root.end
     assert not traces[0].root.error
+
+
+async def test_a_client_that_leaves_waits_for_no_function(
+    serve: Any, upstreams: respx.Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread goes on; the request is over."""
+    begun, let_go = threading.Event(), threading.Event()
+
+    @off_loop
+    def wait(_: Any) -> None:
+        begun.set()
+        let_go.wait(60)
+
+    monkeypatch.setitem(sys.modules, "shop_hooks", SimpleNamespace(wait=wait))
+    upstreams.route().respond(json={})
+    client = await serve(CONFIG + "    response: { transform: 'shop_hooks:wait', of: user }\n")
+    visit = Visit(client._transport.app, "POST", {**EMPTY, "body": b"{}"})
+    await asyncio.to_thread(begun.wait, 10)
+
+    visit.left.set()
+    await visit.over()
+    let_go.set()
+
+    assert visit.sent == []
 
 
 async def test_a_server_that_stops_ends_every_call(app: Any, hung: Hung, traces: list[Any]) -> None:

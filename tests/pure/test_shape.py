@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from itertools import permutations
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -147,10 +149,11 @@ def test_a_part_that_cannot_be_made_costs_no_other(compiled: Compiled, template:
 
 def test_only_a_function_that_takes_long_is_run_off_the_loop(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever in the template it stands. That is known before anything runs."""
-    template = "[{merge: [user, {a: {transform: 'math:sqrt', of: user.id}}], how: prefer}]"
+    template = "[{merge: [user, {a: {transform: 'shop_hooks:rank', of: user.id}}], how: prefer}]"
 
+    monkeypatch.setitem(sys.modules, "shop_hooks", SimpleNamespace(rank=lambda value: value))
     before = shape(compiled, template)
-    monkeypatch.setattr("math.sqrt", off_loop(lambda value: value))
+    monkeypatch.setitem(sys.modules, "shop_hooks", SimpleNamespace(rank=off_loop(lambda value: value)))
 
     assert [before.off_loop, shape(compiled, template).off_loop, shape(compiled).off_loop] == [False, True, False]
 

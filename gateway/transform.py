@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import ModuleType
@@ -39,6 +39,8 @@ class Hook:
     """`module:function`, as written."""
 
     function: Function = field(repr=False)
+    schema: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    """JSON Schema of what it returns as far as somebody said it, its references to its own `$defs`."""
 
     @property
     def off_loop(self) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +15,7 @@ from gateway.decode import JsonText
 from gateway.encode import Unencodable, encode_json
 from gateway.errors import BadReply
 from gateway.finding import show
+from gateway.transform import Hook
 
 LONGEST = 200
 """Characters that the place of a mistake may take in a trace; upstreams decide how deep and how long it is."""
@@ -30,11 +33,25 @@ class ValueType:
 
     def __call__(self, value: Any) -> Any:
         """The value as the type writes it: text for text, plain data for plain data. Raises `BadReply`, which quotes no value."""
-        try:
+        with self._complaining():
             typed = self._adapter.validate_json(encode_json(value))
             if isinstance(value, JsonText):
                 return JsonText(self._adapter.dump_json(typed, by_alias=True, warnings=False))
-            return self._adapter.dump_python(typed, mode="json", by_alias=True, warnings=False)
+            return self.write(typed)
+
+    def read(self, value: Any) -> Any:
+        """The value as an instance of the type, its fields found by their own names too. Raises `BadReply`."""
+        with self._complaining():
+            return self._adapter.validate_json(encode_json(value), by_alias=True, by_name=True)
+
+    def write(self, typed: Any) -> Any:
+        """An instance of the type as plain data."""
+        return self._adapter.dump_python(typed, mode="json", by_alias=True, warnings=False)
+
+    @contextmanager
+    def _complaining(self) -> Iterator[None]:
+        try:
+            yield
         except ValidationError as error:
             raise BadReply(self._complaint(error)) from None
         except Unencodable as error:
@@ -73,6 +90,17 @@ class ValueType:
         place = show(tuple(part if isinstance(part, int) or part in self._names else "*" for part in mistakes[0]["loc"]))
         more = f", and {len(mistakes) - 1} more" if len(mistakes) > 1 else ""
         return f"does not fit its type: {place[:LONGEST] or 'the value'} ({mistakes[0]['type']}){more}"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a class says of an endpoint that no config can."""
+
+    types: Mapping[str, ValueType] = field(default_factory=dict)
+    """By the names of steps."""
+
+    answer: Hook | None = None
+    """Makes the answer of all steps' values."""
 
 
 def _properties(schema: Any) -> Iterator[str]:

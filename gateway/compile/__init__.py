@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 
 from gateway.bodies import AS_IT_CAME
@@ -13,7 +13,7 @@ from gateway.compile.heads import compile_head
 from gateway.compile.joins import joined
 from gateway.compile.recipes import Surroundings
 from gateway.compile.report import RESERVED, Names, Reading, Report
-from gateway.compile.response import read_response
+from gateway.compile.response import hooked, read_response
 from gateway.compile.splicing import spliced
 from gateway.compile.spreading import spread
 from gateway.compile.steps import check_calls, compile_step
@@ -28,7 +28,8 @@ from gateway.plan import Plan, Step
 from gateway.reference import did_you_mean
 from gateway.shape import Shape
 from gateway.spec import AnswerSpec, EndpointSpec, GatewaySpec
-from gateway.typed import ValueType
+from gateway.transform import Hook
+from gateway.typed import Model
 
 OWN_PATHS = ("/livez", "/readyz", "/docs", "/openapi.json", "/static-offline-docs")
 """Paths that the gateway answers itself."""
@@ -60,16 +61,16 @@ def _endpoints(spec: GatewaySpec, loaded: Loaded, report: Report) -> Iterator[Pl
         names = _names(endpoint, path, report)
         known = None if report.lacks(spec, "upstreams", ()) else tuple(written or spec.upstreams)
         among = Surroundings(report, names, upstreams, spec.upstreams, known, spec.max_calls)
-        yield _plan(endpoint, path, among, loaded.types.get(index, {}), spec.answer)
+        yield _plan(endpoint, path, among, loaded.models.get(index, Model()), spec.answer)
 
 
-def _plan(spec: EndpointSpec, path: Path, among: Surroundings, types: Mapping[str, ValueType], answer: AnswerSpec) -> Plan:
-    steps = typed(_steps(spec, path, among), types, (*path, "steps"), among.report)
+def _plan(spec: EndpointSpec, path: Path, among: Surroundings, model: Model, answer: AnswerSpec) -> Plan:
+    steps = typed(_steps(spec, path, among), model.types, (*path, "steps"), among.report)
     _check_cycles(steps, path, among.report)
     check_calls(steps, among.most_calls, path, among.report)
     # Steps that wait for each other are not worth joining: they have been reported, and none of them runs.
     waiting, joins = ((), {}) if among.report.findings else joined(steps)
-    shape = _shape(spec, path, among, answer.errors)
+    shape = _shape(spec, path, among, model.answer, answer.errors)
     head = compile_head(spec, path, Reading(among.report, among.names))
     inputs = tuple(_inputs(spec, path, among))
     reads_body = ("body", "") in among.names.reads
@@ -108,13 +109,17 @@ def _headers(steps: Iterable[Step], inputs: Iterable[Input], reads_body: bool) -
         yield from ("content-type", "content-encoding")
 
 
-def _shape(spec: EndpointSpec, path: Path, among: Surroundings, errors: str | None) -> Shape:
-    if "response" not in spec.model_fields_set:
-        names: Iterable[str] = spec.steps
-        response = None
-    else:
+def _shape(spec: EndpointSpec, path: Path, among: Surroundings, hook: Hook | None, errors: str | None) -> Shape:
+    names: Iterable[str] = ()
+    is_written = "response" in spec.model_fields_set
+    response = hooked(hook, spec.steps) if hook else None
+    if is_written and hook:
+        among.report.add((*path, "response"), f"is never used: {hook.name} makes the answer", at_key=True)
+    elif is_written:
         response = spread(read_response(spec.response, (*path, "response"), Reading(among.report, among.names)))
         names = members(response.data) or ()
+    elif not hook:
+        names = spec.steps
     if errors and errors in names:
         place = (*path, "response" if response else "steps", errors)
         among.report.add(place, f"{errors!r} is where failed steps are listed; rename it, or set answer.errors", at_key=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
@@ -13,10 +13,10 @@ from gateway.compile.report import Reading
 from gateway.finding import Path
 from gateway.load.validation import in_words
 from gateway.merge import Collisions, Concat, Deep, Keyed, Merge, Prefer, Shallow, Strategy
-from gateway.reference import Expression, Structure, did_you_mean
+from gateway.reference import Expression, Structure, did_you_mean, parse_expression
 from gateway.shape import nodes
 from gateway.spec import MergeSpec, TransformSpec
-from gateway.transform import BadHook, Transform, find_hook
+from gateway.transform import BadHook, Hook, Transform, find_hook
 
 AnySpec = TypeVar("AnySpec", MergeSpec, TransformSpec)
 
@@ -37,6 +37,12 @@ def read_response(data: Any, path: Path, reading: Reading) -> Structure:
     """The template as a tree of objects, lists, expressions, literals and directives. What is wrong with it is reported."""
     tree = _read(data, path, reading)
     return Structure(tree, tuple(node for node in nodes(tree) if isinstance(node, Expression)))
+
+
+def hooked(hook: Hook, steps: Iterable[str]) -> Structure:
+    """The template of an answer that a class makes itself, of every step's value."""
+    values = {name: parse_expression(name) for name in steps}
+    return Structure(Transform(hook, values), tuple(values.values()))
 
 
 def _read(data: Any, path: Path, reading: Reading) -> Any:

@@ -75,7 +75,9 @@ class _Reader:
         self.places.keys[()] = self._place(node)
         self._keywords(node.keywords, ())
         for statement in node.body:
-            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+                self.places.keys[statement.name,] = self._place(statement)
+            elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
                 path: Path = ("steps", statement.target.id)
                 self.places.keys[path] = self._place(statement.target)
                 if isinstance(statement.value, ast.Call):

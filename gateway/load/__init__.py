@@ -14,7 +14,7 @@ from gateway.load.joining import join
 from gateway.load.reading import Reader
 from gateway.load.validation import validate
 from gateway.spec import GatewaySpec
-from gateway.typed import ValueType
+from gateway.typed import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Loaded:
     endpoints: tuple[int, ...] = ()
     """For each endpoint of the spec its index in the file, where a wrong one before it may have been left out."""
 
-    types: Mapping[int, Mapping[str, ValueType]] = field(default_factory=dict, repr=False)
-    """By the index of an endpoint, the types of its steps, where they have any."""
+    models: Mapping[int, Model] = field(default_factory=dict, repr=False)
+    """By the index of an endpoint, what it has of a class."""
 
 
 def load_file(file: str | FilePath, classes: Sequence[Written] = ()) -> Loaded:
@@ -53,4 +53,4 @@ def load_text(
     except ConfigError as error:
         return Loaded(Source(file), None, tuple(reader.problems) + error.findings)
     joined = join(Source(file, tree, reader.keys, reader.values, reader.outside), classes)
-    return Loaded(joined.source, *validate(joined.source, (*reader.problems, *joined.findings)), types=joined.types)
+    return Loaded(joined.source, *validate(joined.source, (*reader.problems, *joined.findings)), models=joined.models)

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.face import Written
 from gateway.finding import Finding, Path, Source
-from gateway.typed import ValueType
+from gateway.typed import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class Joined:
 
     source: Source
     findings: tuple[Finding, ...] = ()
-    types: Mapping[int, Mapping[str, ValueType]] = field(default_factory=dict)
-    """By the index of an endpoint, the types of its steps."""
+    models: Mapping[int, Model] = field(default_factory=dict)
+    """By the index of an endpoint, what it has of a class."""
 
 
 def join(source: Source, classes: Sequence[Written]) -> Joined:
@@ -40,7 +40,7 @@ def join(source: Source, classes: Sequence[Written]) -> Joined:
         for path, written in placed.items()
         for place, complaint in written.complaints
     )
-    return Joined(whole, tuple(findings), {number: written.types for number, written in numbered.items()})
+    return Joined(whole, tuple(findings), {number: written.model for number, written in numbered.items()})
 
 
 def _below(places: Mapping[Path, Mapping[Path, Any]]) -> dict[Path, Any]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, computed_field, field_validator
 
-from gateway import Endpoint, Gateway, step, telemetry
+from gateway import Endpoint, Gateway, off_loop, step, telemetry
 from gateway.errors import StartError
 
 CONFIG = """
@@ -86,6 +88,79 @@ async def test_optional_step_that_does_not_fit_is_missing(serve, upstreams):
     assert answer.json()["orders"] == []
     assert [error["step"] for error in answer.json()["errors"]] == ["orders"]
     assert answer.headers["gateway-complete"] == "false"
+
+
+class Screen(BaseModel):
+    greeting: str = Field(serialization_alias="Greeting")
+    spent: float
+
+
+class Shown(Home, path="/v1/shown/{user_id}"):
+    def answer(self) -> Screen:
+        return Screen(greeting=f"Hello {self.user.segment}", spent=sum(order.total for order in self.orders))
+
+
+class Slow(Home, path="/v1/slow/{user_id}"):
+    threads: ClassVar[list[int]] = []
+
+    @off_loop
+    def answer(self) -> dict[str, User]:
+        self.threads.append(threading.get_ident())
+        return {"who": self.user}
+
+
+class Summed(Home, path="/v1/summed/{user_id}"):
+    @computed_field
+    @property
+    def total(self) -> float:
+        return sum(order.total for order in self.orders)
+
+    @field_validator("orders")
+    @classmethod
+    def has_no_free_order(cls, orders: list[Order]) -> list[Order]:
+        if any(order.total == 0 for order in orders):
+            raise ValueError(f"s3cret {orders}")
+        return orders
+
+
+async def answer_of(serve, upstreams, endpoint, path, total=5):
+    upstreams.get("http://users.test/users/7").respond(json={"id": 7})
+    upstreams.get("http://orders.test/orders").respond(json=[{"id": 1, "total": total}, {"id": 2, "total": 7.5}])
+    client = await serve(CONFIG, endpoints=[endpoint])
+    return await client.get(path)
+
+
+async def test_method_makes_the_answer_of_typed_values(serve, upstreams):
+    """It is given the whole model, and what it returns is written by the type that it says it returns."""
+    answer = await answer_of(serve, upstreams, Shown, "/v1/shown/7")
+
+    assert answer.json() == {"Greeting": "Hello new", "spent": 12.5}
+
+
+async def test_method_that_takes_long_runs_in_a_thread(serve, upstreams):
+    """Marked as a function of `transform` is."""
+    answer = await answer_of(serve, upstreams, Slow, "/v1/slow/7")
+
+    assert answer.json() == {"who": {"id": 7, "segment": "new"}}
+    assert Slow.threads
+    assert threading.get_ident() not in Slow.threads
+
+
+async def test_computed_fields_are_in_the_answer(serve, upstreams):
+    """A class that computes something is the answer itself."""
+    answer = await answer_of(serve, upstreams, Summed, "/v1/summed/7")
+
+    assert answer.json()["total"] == 12.5
+    assert list(answer.json()) == ["user", "orders", "total"]
+
+
+async def test_class_that_cannot_be_made_costs_no_500(serve, upstreams, caplog):
+    """What a validator of the class refuses is told in the log by its place, and its values nowhere."""
+    answer = await answer_of(serve, upstreams, Summed, "/v1/summed/7", total=0)
+
+    assert (answer.status_code, answer.headers["gateway-complete"]) == (200, "false")
+    assert "orders (value_error)" in caplog.text
+    assert "s3cret" not in caplog.text + answer.text
 
 
 async def test_classes_stand_beside_the_endpoints_of_the_config(serve, upstreams):

@@ -10,7 +10,7 @@ import pytest
 from gateway.compile import compile_plans
 from gateway.errors import ConfigError
 from gateway.load import load_text
-from gateway.typed import ValueType
+from gateway.typed import Model, ValueType
 
 CONFIG = """
 version: 1
@@ -25,7 +25,7 @@ def complaints(steps: str, **types: ValueType) -> list[str]:
     """What is wrong with these steps, each by its path and what it is."""
     loaded = load_text(CONFIG + indent(dedent(steps), " " * 6))
     try:
-        compile_plans(replace(loaded, types={0: types}))
+        compile_plans(replace(loaded, models={0: Model(types)}))
     except ConfigError as error:
         return [f"{finding.path.removeprefix('endpoints[0].steps.')}: {finding.message}" for finding in error.findings]
     return []
@@ -88,7 +88,7 @@ def test_types_change_nothing_else_in_a_plan():
     loaded = load_text(CONFIG + "      a: {get: shop /a, optional: true, fallback: [1]}")
 
     (untyped,) = compile_plans(loaded)
-    (typed,) = compile_plans(replace(loaded, types={0: {"a": ValueType(list[int])}}))
+    (typed,) = compile_plans(replace(loaded, models={0: Model({"a": ValueType(list[int])})}))
 
     assert typed == untyped
     assert str(typed) == str(untyped)

@@ -22,7 +22,7 @@ from gateway.reference import Fields
 from gateway.stack import shelf_of, step_stack
 from gateway.store import MemoryStore
 from gateway.telemetry import Span, SpanType, Trace
-from gateway.typed import ValueType
+from gateway.typed import Model, ValueType
 
 CONFIG = """
 version: 1
@@ -68,7 +68,7 @@ def home(new_upstream: Callable[[], Any]) -> Callable[..., Home]:
         answer = f"\n    response: {response}" if response else ""
         try:
             loaded = load_text(CONFIG + indent(dedent(steps), " " * 6) + answer)
-            (plan,) = compile_plans(replace(loaded, types={0: types}))
+            (plan,) = compile_plans(replace(loaded, models={0: Model(types)}))
         except ConfigError as error:
             pytest.fail(str(error))
         upstreams = {recipe.key: new_upstream() for recipe in plan.recipes}

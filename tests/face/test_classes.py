@@ -75,7 +75,7 @@ def test_class_without_a_docstring_has_no_summary():
 
 def test_annotations_of_a_field_belong_to_its_type():
     """A bound is checked; a field of any type is not looked at."""
-    types = read_class(Home).types
+    types = read_class(Home).model.types
 
     assert types["total"].schema == {"type": "integer", "minimum": 0}
     assert set(types) == {"user", "total"}

@@ -45,9 +45,10 @@ check: $(DEV)  ## who may import whom
 bench: $(RUN)  ## what a request costs, beside the peers (ARGS="--quick --only fanin,fastify")
 	@exec $(BIN)/python -m bench $(ARGS)
 
-docs: $(DEV)  ## what is made from the spec: the tables in docs/reference/config.md, the editors' schema beside the configs
+docs: $(DEV)  ## what is made from the code: the tables in docs/reference/config.md, the editors' schema and the services' documents in config/
 	@$(BIN)/python docs/reference/generate.py
 	@$(BIN)/gateway schema > config/gateway.schema.json
+	@for name in users orders catalog recommendations; do $(BIN)/python -m services $$name --openapi > config/openapi/$$name.json; done
 
 lock:  ## requirements/*.txt from pyproject.toml (ARGS=--upgrade: the newest)
 	@sh requirements/lock.sh "$$(sh requirements/install.sh find)" $(ARGS)

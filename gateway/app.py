@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from http.client import responses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,13 @@ from starlette.responses import JSONResponse, Response
 from gateway import __version__
 from gateway.call import Callers
 from gateway.compile import compile_plans
+from gateway.documents import ask_document, warn_of_drift
 from gateway.errors import StartError
 from gateway.export import Tracing
 from gateway.face import read_class
 from gateway.guard import Guard, send_problem
 from gateway.inbound.endpoint import Endpoint
-from gateway.inbound.operation import document_paths
+from gateway.inbound.operation import describe
 from gateway.inbound.route import Endpoints, Shortcut
 from gateway.inbound.visit import VisitsState
 from gateway.limit import LimitsState
@@ -90,6 +91,9 @@ class Gateway:
         self._transport = transport
         self._tracing = tracing or Tracing(sinks=sinks)
         self._running: RunningState | None = None
+        upstreams = {recipe.upstream.name: recipe.upstream for plan in self.plans for recipe in plan.recipes}
+        self._documents = {name: upstream.document for name, upstream in upstreams.items() if upstream.document}
+        self._described: tuple[object, dict[str, Any]] | None = None
         self._endpoints = Endpoints()
         self.app: FastAPI = self._make_app()
 
@@ -154,9 +158,12 @@ class Gateway:
             }
             self._running = running = RunningState(limits, store, hosts)
             self._lead_to(lambda plan: self._endpoint(plan, running))
+            asking = asyncio.create_task(self._ask_for_documents(client))
             try:
                 yield
             finally:
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
                 self._running = None
                 self._lead_to(lambda _: _not_started)
                 running.threads.shutdown(wait=False, cancel_futures=True)
@@ -182,14 +189,20 @@ class Gateway:
     def _lead_to(self, endpoint: Callable[[Plan], ASGIApp]) -> None:
         self._endpoints.lead_to((plan.method, plan.path, endpoint(plan)) for plan in self.plans)
 
-    def _documented(self, document: dict[str, Any]) -> dict[str, Any]:
-        """The OpenAPI document of the user's own routes, and with it every endpoint."""
-        own, paths = document["paths"], self._paths
-        return {**document, "paths": {path: {**own.get(path, {}), **paths.get(path, {})} for path in {**paths, **own}}}
+    def _documented(self, own: dict[str, Any]) -> dict[str, Any]:
+        """The OpenAPI document of the user's own routes, and with it every endpoint: made again when either has changed."""
+        if self._described is None or self._described[0] is not own:
+            self._described = own, describe(own, self.plans, self._documents)
+        return self._described[1]
 
-    @cached_property
-    def _paths(self) -> dict[str, dict[str, Any]]:
-        return document_paths(self.plans)
+    async def _ask_for_documents(self, client: httpx.AsyncClient) -> None:
+        """What is to be had by URL only comes when it comes: nobody waits for it."""
+        recipes = [recipe for plan in self.plans for recipe in plan.recipes]
+        for upstream in {recipe.upstream.name: recipe.upstream for recipe in recipes if recipe.upstream.document_url}.values():
+            if document := await ask_document(upstream, client):
+                warn_of_drift(recipes, document)
+                self._documents[upstream.name] = document
+                self._described = None
 
     async def _live(self) -> Response:
         """The process answers."""

@@ -49,7 +49,7 @@ class Input:
     name: str
     where: Where
     schema: Mapping[str, Any]
-    """Its JSON Schema, for the OpenAPI document."""
+    """The words of the config."""
 
     required: bool
     default: Any
@@ -57,6 +57,16 @@ class Input:
     """None where any text fits, as with an input that nobody declared."""
 
     description: str | None = None
+
+    @property
+    def value_schema(self) -> dict[str, Any]:
+        """JSON Schema of its value. The config has one word for a text's length and an array's, and a pattern is for the whole text."""
+        schema = dict(self.schema)
+        if schema["type"] == "array":
+            schema = {_OF_AN_ARRAY.get(word, word): value for word, value in schema.items()}
+        if "pattern" in schema:
+            schema["pattern"] = _whole(schema["pattern"])
+        return {word: int(value) if isinstance(value, float) and value.is_integer() else value for word, value in schema.items()}
 
     def read(self, given: Sequence[str]) -> Any:
         """The typed value of what was given. Raises `Refused`."""
@@ -140,6 +150,7 @@ def _as_given(fields: Mapping[str, list[str]]) -> dict[str, Any]:
 
 _WORDS = ("enum", "minimum", "maximum", "minLength", "maxLength", "pattern", "default")
 _NUMBERS = ("integer", "number")
+_OF_AN_ARRAY = {"minLength": "minItems", "maxLength": "maxItems"}
 _ONLY_FOR = {
     "enum": ("string", *_NUMBERS),
     "minimum": _NUMBERS,
@@ -190,6 +201,11 @@ def _validator(kind: str, schema: Mapping[str, Any]) -> SchemaValidator:
     return SchemaValidator(core_schema.no_info_after_validator_function(_one_of(schema["enum"]), bounded))
 
 
+def _whole(pattern: str) -> str:
+    """The pattern for a whole text; without it, one finds its like anywhere in it."""
+    return f"^(?:{pattern})$"
+
+
 def _bounded(kind: str, schema: Mapping[str, Any]) -> CoreSchema:
     if kind == "boolean":
         return core_schema.bool_schema(strict=True)
@@ -198,7 +214,7 @@ def _bounded(kind: str, schema: Mapping[str, Any]) -> CoreSchema:
     length: dict[str, Any] = {"min_length": schema.get("minLength"), "max_length": schema.get("maxLength")}
     if kind == "array":
         return core_schema.list_schema(core_schema.str_schema(), strict=True, **length)
-    pattern = f"^(?:{schema['pattern']})$" if "pattern" in schema else None
+    pattern = _whole(schema["pattern"]) if "pattern" in schema else None
     return core_schema.str_schema(strict=True, pattern=pattern, **length)
 
 

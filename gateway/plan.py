@@ -176,6 +176,8 @@ class Plan:
     """The input by which clients say what they want of the answer; None where the name is taken."""
 
     summary: str | None = field(default=None, repr=False)
+    description: str | None = field(default=None, repr=False)
+    tags: tuple[str, ...] = field(default=(), repr=False)
     reads_replies: frozenset[str] = frozenset()
     """Steps whose status or headers somebody reads (`steps.NAME.status`)."""
 

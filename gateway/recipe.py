@@ -12,6 +12,7 @@ from gateway.formats import JSON, SPLICED
 from gateway.policy import show_duration
 
 if TYPE_CHECKING:
+    from gateway.openapi.document import Document
     from gateway.policy import CachePolicy, RetryPolicy, TlsPolicy
     from gateway.reference import Expression, Structure, Template
 
@@ -36,6 +37,12 @@ class Upstream:
 
     compression: bool = False
     """Replies are asked for in gzip or deflate."""
+
+    document: Document | None = field(default=None, repr=False, compare=False)
+    """Its own OpenAPI document."""
+
+    document_url: str | None = field(default=None, repr=False)
+    """Where that is to be had when serving starts."""
 
     tls: TlsPolicy | None = field(default=None, repr=False)
     unix: str | None = None

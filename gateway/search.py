@@ -29,6 +29,11 @@ def holds(value: Any) -> bool:
     return value is not None and value is not False and value not in ("", [], {})
 
 
+def signature(function: str) -> list[list[str]]:
+    """The types that each argument of a function may have, such as `array-number`; none where it may have any."""
+    return [argument["types"] for argument in _FUNCTIONS.FUNCTION_TABLE[function]["signature"]]
+
+
 class _Expression:
     """`&total`: what a function is handed to call itself. The functions tell it by the name of this class."""
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-__all__ = ["PORTS", "create"]
+__all__ = ["PORTS", "create", "describe"]
 
 PORTS: Mapping[str, int] = MappingProxyType({"users": 9101, "orders": 9102, "catalog": 9103, "recommendations": 9104})
 """Every service by name, with the port it has unless told otherwise."""
@@ -31,3 +31,12 @@ def create(name: str) -> ASGIApp:
     from services.app import compose
 
     return compose(name)
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Give a service's OpenAPI document; `KeyError` if `PORTS` has no such name."""
+    if name not in PORTS:
+        raise KeyError(name)
+    from services import app
+
+    return app.describe(name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import json
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from services import PORTS, create
+from services import PORTS, create, describe
 
 HOST = "127.0.0.1"
 STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -23,6 +24,9 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a service until it is told to stop; give the exit status."""
     asked = _parser().parse_args(argv)
+    if asked.openapi:
+        print(json.dumps(describe(asked.name), indent=2))
+        return 0
     port = PORTS[asked.name] if asked.port is None else asked.port
     try:
         listener = listen(asked.host, port)
@@ -72,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     usual = ", ".join(f"{port} for {name}" for name, port in PORTS.items())
     parser.add_argument("name", choices=PORTS, help="which one")
+    parser.add_argument("--openapi", action="store_true", help="print its OpenAPI document, and serve nothing")
     parser.add_argument(
         "--host",
         default=os.environ.get("SERVICES_HOST") or HOST,

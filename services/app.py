@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -23,14 +23,23 @@ _ROOMS = {
 
 def compose(name: str) -> ASGIApp:
     """Give a new service as an ASGI app; `KeyError` for an unknown name."""
-    room = _ROOMS[name]
-    state = ServiceState(usual=room.USUAL_LATENCY)
-    app = FastAPI(title=name, description=room.__doc__ or "", redirect_slashes=False)
-    app.state.service = state
-    app.add_exception_handler(RequestValidationError, _refuse)
-    app.include_router(room.router)
+    app = _app(name)
+    app.state.service = state = ServiceState(usual=_ROOMS[name].USUAL_LATENCY)
     app.include_router(switches.router)
     return Door(app, state)
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Give a service's OpenAPI document without its switches; `KeyError` for an unknown name."""
+    return _app(name).openapi()
+
+
+def _app(name: str) -> FastAPI:
+    room = _ROOMS[name]
+    app = FastAPI(title=name, description=room.__doc__ or "", redirect_slashes=False)
+    app.add_exception_handler(RequestValidationError, _refuse)
+    app.include_router(room.router)
+    return app
 
 
 async def _refuse(_: Request, error: Exception) -> JSONResponse:

@@ -84,6 +84,8 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, model: Model, ans
         inputs=inputs,
         fields=fields_input(shape, steps, inputs) if answer.fields else None,
         summary=spec.summary,
+        description=spec.description,
+        tags=spec.tags,
         reads_replies=frozenset(among.names.replies),
         joins=joins,
         has_loops=any(step.loop for step in steps),

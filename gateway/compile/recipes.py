@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
 from gateway.call import Expectation
+from gateway.compile.documents import check_operation
 from gateway.compile.report import Names, Reading, Report
 from gateway.compile.sending import base_headers, compile_body, forwarded
 from gateway.compile.upstreams import check_forward, check_headers, check_path, check_value
@@ -53,7 +54,7 @@ def compile_recipe(key: str, spec: CallSpec, path: Path, reading: Reading, spare
     if not method or not upstream or not target:
         return None
     base = among.specs[upstream.name]
-    return Recipe(
+    recipe = Recipe(
         key=key,
         upstream=upstream,
         method=method.upper(),
@@ -67,6 +68,8 @@ def compile_recipe(key: str, spec: CallSpec, path: Path, reading: Reading, spare
         base_headers=base_headers(upstream, spec),
         **parts,
     )
+    check_operation(recipe, (*path, method), among.report)
+    return recipe
 
 
 def _method(spec: CallSpec, path: Path, report: Report) -> str | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from gateway.compile.documents import compile_document
 from gateway.compile.report import Report
 from gateway.compile.ways import check_way
 from gateway.finding import Path
@@ -32,12 +33,15 @@ def compile_upstream(name: str, spec: UpstreamSpec, report: Report) -> Upstream:
     for header, value in spec.headers.items():
         check_value(value, (*path, "headers", header), report)
     check_way(spec, path, report)
+    document, document_url = compile_document(name, spec.openapi, (*path, "openapi"), report)
     return Upstream(
         name=name,
         url=url,
         prefix=prefix,
         max_reply=spec.max_reply,
         headers={key.lower(): value for key, value in spec.headers.items()},
+        document=document,
+        document_url=document_url,
         transport=spec.transport,
         compression=spec.compression,
         tls=spec.tls,

@@ -40,6 +40,8 @@ class EndpointWords(TypedDict, total=False):
     path: str
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     summary: str
+    description: str
+    tags: Sequence[str]
     timeout: str
     inputs: Mapping[str, Mapping[str, Any]]
     response: Any

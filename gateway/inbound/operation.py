@@ -3,41 +3,50 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from itertools import chain, count
 from operator import attrgetter
 from typing import Any
 
-from gateway.inputs import Input
+from gateway.inbound.failures import FAILURE, HEADERS, RESPONSES, SCHEMAS, headers, response
+from gateway.inbound.parameter import is_documented, parameter
+from gateway.openapi.answer import Answers
+from gateway.openapi.chosen import chosen
+from gateway.openapi.components import ComponentsState
+from gateway.openapi.document import Document
+from gateway.openapi.schema import Schema, Schemas
 from gateway.plan import Plan
 
-_PROBLEM = {
-    "type": "object",
-    "description": "A problem (RFC 9457).",
-    "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-    },
-    "required": ["type", "title", "status"],
-}
-_OF_AN_ARRAY = {"minLength": "minItems", "maxLength": "maxItems"}
-_COMPLETE = {"description": "Whether every step was good or skipped.", "schema": {"type": "boolean"}}
-_FAILURES = {
-    "4XX": "The request cannot be answered as it is, or a required upstream says so",
-    "502": "A required upstream failed",
-    "504": "A required upstream took too long",
-}
+_WITHOUT_BODY = ("204", "205", "304")
 
 
-def document_paths(plans: Iterable[Plan]) -> dict[str, dict[str, Any]]:
-    """The `paths` of an OpenAPI document: an operation for each plan, each with a name of its own."""
+def describe(own: Mapping[str, Any], plans: Iterable[Plan], documents: Mapping[str, Document]) -> dict[str, Any]:
+    """The OpenAPI document of all endpoints, and of whatever the app has of its own.
+
+    `documents` are those of the upstreams, by name: what is known of their replies.
+    """
+    plans = tuple(plans)
+    components = ComponentsState((*own.get("components", {}).get("schemas", {}), *SCHEMAS))
+    paths = _paths(plans, Answers(documents, components))
+    named = components.used_in(paths)
+    if any(plan.fields for plan in plans):
+        named = {name: chosen(schema) for name, schema in named.items()}
+    ours = {"schemas": {**SCHEMAS, **named}, "responses": RESPONSES, "headers": HEADERS}
+    theirs = own.get("components", {})
+    return {
+        **own,
+        "paths": {path: {**own["paths"].get(path, {}), **paths.get(path, {})} for path in {**paths, **own["paths"]}},
+        "components": {**theirs, **{kind: {**theirs.get(kind, {}), **made} for kind, made in ours.items()}},
+    }
+
+
+def _paths(plans: Iterable[Plan], answers: Answers) -> dict[str, dict[str, Any]]:
+    """An operation for each plan, each with a name of its own."""
     paths: dict[str, dict[str, Any]] = {}
     names: set[str] = set()
     for plan in sorted(plans, key=attrgetter("specificity")):
         names.add(name := _operation_id(plan, names))
-        paths.setdefault(plan.path, {})[plan.method.lower()] = {"operationId": name, **_operation(plan)}
+        paths.setdefault(plan.path, {})[plan.method.lower()] = {"operationId": name, **_operation(plan, answers)}
     return paths
 
 
@@ -47,55 +56,51 @@ def _operation_id(plan: Plan, taken: Container[str]) -> str:
     return next(name for name in chain([plain], (f"{plain}_{number}" for number in count(2))) if name not in taken)
 
 
-def _operation(plan: Plan) -> dict[str, Any]:
-    """What only the plan knows of an operation: its inputs, and what may be missing. How it is called inside is nobody's business."""
-    operation: dict[str, Any] = {
-        "summary": plan.summary or f"{plan.method} {plan.path}",
-        "parameters": [_parameter(one) for one in (*plan.inputs, plan.fields) if one],
-        "responses": _responses(plan),
-    }
-    if spared := [step.name for step in plan.steps if step.optional]:
-        operation["description"] = (
-            f"An answer may come without: {', '.join(spared)}. `Gateway-Complete` says whether it has everything."
-        )
+def _operation(plan: Plan, answers: Answers) -> dict[str, Any]:
+    """What is known of an operation: its inputs, its answer, and what may be missing. How it is called inside is nobody's business."""
+    operation: dict[str, Any] = {"summary": plan.summary or f"{plan.method} {plan.path}"}
+    if plan.tags:
+        operation["tags"] = list(plan.tags)
+    if description := "\n\n".join(filter(None, (plan.description, _what_may_be_missing(plan)))):
+        operation["description"] = description
+    operation["parameters"] = [parameter(one) for one in (*plan.inputs, plan.fields) if one and is_documented(one)]
     if plan.takes_body:
         kind = "application/json" if plan.reads_body else "*/*"
         operation["requestBody"] = {"required": plan.reads_body, "content": {kind: {"schema": {}}}}
+    operation["responses"] = _responses(plan, answers)
     return operation
 
 
-def _parameter(one: Input) -> dict[str, Any]:
-    schema = dict(one.schema)
-    if schema["type"] == "array":
-        # The config has one word for both; JSON Schema counts characters and values by different ones.
-        schema = {_OF_AN_ARRAY.get(word, word): value for word, value in schema.items()}
-    parameter: dict[str, Any] = {"name": one.name, "in": one.where, "required": one.required, "schema": schema}
-    if one.description:
-        parameter["description"] = one.description
-    return parameter
+def _what_may_be_missing(plan: Plan) -> str | None:
+    spared = [step.name for step in plan.steps if step.optional]
+    if not spared:
+        return None
+    return f"An answer may come without: {', '.join(spared)}. `Gateway-Complete` says whether it has everything."
 
 
-def _answer(plan: Plan) -> dict[str, Any]:
-    """The answer's schema as far as the plan decides it: its members, which are always there unless the client wants only some of them.
+def _responses(plan: Plan, answers: Answers) -> dict[str, Any]:
+    promise = answers.of(plan)
+    responses: dict[str, Any] = {"400": response("BadRequest")}
+    if plan.fields or any(one.check or (one.required and one.where != "path") for one in plan.inputs):
+        responses["422"] = response("InvalidInput")
+    if any(not step.optional for step in plan.steps):
+        responses |= {"404": response("NotFound"), "504": response("GatewayTimeout")}
+    responses |= {"502": response("BadGateway"), "4XX": response("Refused"), "5XX": response("Failed")}
+    good = _with_errors(promise.answer, plan.shape.errors, answers.schemas)
+    values = [(_status(plan), good), *((str(status), value) for status, value in promise.endings)]
+    for status in dict.fromkeys(status for status, _ in values):
+        schemas = [value for one, value in values if one == status and value is not None]
+        responses[status] = _answer(plan, answers.schemas.union(*schemas)) if schemas else response("Ended")
+    if _status(plan) in _WITHOUT_BODY:
+        # What is missing has to be said somewhere.
+        responses |= {_status(plan): {**_answer(plan, good), "content": {}}, "200": _answer(plan, good)}
+    return dict(sorted(responses.items()))
 
-    What they hold the upstreams decide.
-    """
-    data = plan.shape.response.data if plan.shape.response else dict.fromkeys(plan.shape.steps)
-    if not isinstance(data, dict):
-        return {}
-    members: dict[str, Any] = {name: {} for name in data}
-    if plan.shape.errors:
-        members[plan.shape.errors] = {"type": "array", "items": _PROBLEM, "description": "What is missing, and why."}
-    return {"type": "object", "properties": members, **({} if plan.fields else {"required": list(data)})}
 
-
-def _responses(plan: Plan) -> dict[str, dict[str, Any]]:
-    problems = {"application/problem+json": {"schema": _PROBLEM}}
-    failures: dict[str, dict[str, Any]] = {
-        status: {"description": text, "content": problems} for status, text in _FAILURES.items()
-    }
-    answer = {"application/json": {"schema": _answer(plan)}}
-    return {_status(plan): {"description": "The answer", "headers": _said(plan), "content": answer}, **failures}
+def _answer(plan: Plan, schema: Schema) -> dict[str, Any]:
+    named = {name.title(): {"schema": {"type": "string"}} for name, _ in plan.head.fields} if plan.head else {}
+    content = {"application/json": {"schema": chosen(schema) if plan.fields else schema}}
+    return {"description": "The answer", "headers": {**headers(), **named}, "content": content}
 
 
 def _status(plan: Plan) -> str:
@@ -105,6 +110,15 @@ def _status(plan: Plan) -> str:
     return str(plan.head.status) if isinstance(plan.head.status, int) else "2XX"
 
 
-def _said(plan: Plan) -> dict[str, Any]:
-    named = {name.title(): {"schema": {"type": "string"}} for name, _ in plan.head.fields} if plan.head else {}
-    return {"Gateway-Complete": _COMPLETE, **named}
+def _with_errors(schema: Schema, member: str | None, schemas: Schemas) -> Schema:
+    """The answer's schema, with the member that lists what is missing where the answer is an object."""
+    if not member or not schema or not schemas.kinds(schema) & {"object", None}:
+        return schema
+    errors = {
+        "type": "array",
+        "items": {"$ref": f"#/components/schemas/{FAILURE}"},
+        "description": "What is missing, and why; absent where nothing is.",
+    }
+    if "properties" in schema and schema.get("additionalProperties") is not False:
+        return {**schema, "properties": {**schema["properties"], member: errors}}
+    return schemas.union(schema, {"type": "object", "properties": {member: errors}, "required": [member]})

@@ -1,7 +1,6 @@
 """Text → data, keeping the place of every key and value: YAML 1.2, `${VAR}` resolved, every problem collected.
 
-PyYAML's own construction is not used: it reads YAML 1.1 (`no` is False, `12:30` is 750) and lets the last of two equal keys win. Only
-its composer is, which gives nodes with their places.
+PyYAML's own construction is not used: it reads YAML 1.1 (`no` is False, `12:30` is 750) and lets the last of two equal keys win.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -17,6 +15,8 @@ import yaml
 
 from gateway.errors import ConfigError
 from gateway.finding import Finding, Path, Piece, Place, show
+from gateway.load.nodes import NotYaml, compose, resolve
+from gateway.load.nodes import place as place_of
 
 LARGEST = 1024**2
 """Characters a config may have."""
@@ -25,18 +25,9 @@ MOST_NODES = 100_000
 """Keys and values a config may have once aliases are followed: a few aliases of aliases are more than any memory."""
 
 DEEPEST = 50
+
 _VARIABLE = re.compile(r"\$\$\{|\$\{(?:file:(?P<file>[^}]+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?)\}|\$\{")
 
-_INTEGER = re.compile(r"[-+]?[0-9]{1,1000}|0o[0-7]{1,1000}|0x[0-9a-fA-F]{1,1000}")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-_WORDS: Mapping[str, bool | None] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAGS = frozenset(("str", "int", "float", "bool", "null", "map", "seq", "timestamp", "merge", "value"))
 """What PyYAML gives to nodes without a tag."""
 
@@ -58,23 +49,12 @@ class Reader:
         if len(text) > LARGEST:
             raise self._refuse(Place(1, 1), f"larger than {LARGEST} characters")
         try:
-            self._check_depth(text)
-            root = yaml.compose(text, Loader=_LOADER)
-        except yaml.MarkedYAMLError as error:
-            raise self._refuse(*_syntax(error, text)) from error
-        except (yaml.YAMLError, UnicodeError) as error:
-            raise self._refuse(Place(1, 1), "not YAML: it has a character that YAML does not allow") from error
+            root = compose(text, DEEPEST)
+        except NotYaml as error:
+            raise self._refuse(error.place, str(error)) from error
         if root is None or root.value == "":
             raise self._refuse(Place(1, 1), "nothing is written here; a config has 'version', 'upstreams' and 'endpoints'")
         return self._value(root, ())
-
-    def _check_depth(self, text: str) -> None:
-        """Composing recurses in C, where nesting that is too deep ends the process; reading events does not."""
-        depth = 0
-        for event in yaml.parse(text, Loader=_LOADER):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST:
-                raise self._refuse(_place(event.start_mark), f"nested deeper than {DEEPEST}")
 
     def _problem(self, place: Place, path: Path, message: str) -> None:
         self.problems.append(Finding(self.file, place, show(path), message))
@@ -83,7 +63,7 @@ class Reader:
         return ConfigError([Finding(self.file, place, "", message)])
 
     def _value(self, node: yaml.Node, path: Path) -> Any:
-        place = self.values[path] = _place(node.start_mark)
+        place = self.values[path] = place_of(node.start_mark)
         self.nodes += 1
         if self.nodes > MOST_NODES:
             raise self._refuse(place, f"more than {MOST_NODES} values, aliases followed")
@@ -101,7 +81,7 @@ class Reader:
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         for key, child in self._pairs(node, path):
-            place, below = _place(key.start_mark), (*path, key.value)
+            place, below = place_of(key.start_mark), (*path, key.value)
             if key.value in mapping:
                 first = self.keys[below]
                 self._problem(place, below, f"duplicate key {key.value!r}; it stands at line {first.line} too")
@@ -118,10 +98,10 @@ class Reader:
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                 pairs.append((key, child))
             elif isinstance(key, yaml.ScalarNode):
-                self._problem(_place(key.start_mark), path, "merge keys (<<) are not part of YAML 1.2; write out what is meant")
+                self._problem(place_of(key.start_mark), path, "merge keys (<<) are not part of YAML 1.2; write out what is meant")
                 merged = child.value if isinstance(child, yaml.MappingNode) else []
             else:
-                self._problem(_place(key.start_mark), path, "a key must be plain text")
+                self._problem(place_of(key.start_mark), path, "a key must be plain text")
         own = {key.value for key, _ in pairs}
         return pairs + [(key, child) for key, child in merged if isinstance(key, yaml.ScalarNode) and key.value not in own]
 
@@ -132,7 +112,7 @@ class Reader:
             # What came from outside stays text: a key such as 12345 must not become a number. Fields that want one convert it.
             self.outside[path] = pieces
             return text
-        return text if node.style else _resolve(text)
+        return text if node.style else resolve(text)
 
     def _pieces(self, text: str, path: Path) -> Iterator[Piece]:
         end = 0
@@ -162,27 +142,3 @@ class Reader:
                 "a '${' that is none of ${VAR}, ${VAR:-default}, ${file:/path}; write $${ for the text itself",
             )
         return ""
-
-
-def _resolve(text: str) -> Any:
-    """A plain scalar by the core schema of YAML 1.2."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if _INTEGER.fullmatch(text):
-        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-    if _FLOAT.fullmatch(text) and isfinite(number := float(text)):
-        return number
-    return text
-
-
-def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[Place, str]:
-    """Where the text stops being YAML, and why. What is missing at the very end is missing behind the last thing written."""
-    mark: Any = error.problem_mark
-    lines = _LINE_BREAK.split(text.rstrip())
-    place = min(_place(mark), Place(len(lines), len(lines[-1]) + 1))
-    hint = "; YAML is indented with spaces" if text[mark.index : mark.index + 1] == "\t" else ""
-    return place, f"not YAML: {', '.join(filter(None, (error.context, error.problem)))}{hint}"
-
-
-def _place(mark: Any) -> Place:
-    return Place(mark.line + 1, mark.column + 1)

@@ -41,6 +41,10 @@ class UpstreamSpec(Spec):
     forward: ForwardSpec = ForwardSpec()
     """What of the client's request goes along with every call."""
 
+    openapi: str | None = None
+    """Its own OpenAPI document (3.0 or 3.1, JSON or YAML): a file, beside the config, or a URL that is asked when serving starts. Steps are held to
+    its paths, and the answers' schemas come from it."""
+
     transport: Literal["fanin", "httpx"] = "fanin"
     """What carries the calls: our own HTTP/1.1, or httpx's stock transport."""
 
@@ -114,6 +118,12 @@ class EndpointSpec(Spec):
 
     summary: str | None = None
     """A line for the OpenAPI document."""
+
+    description: str | None = None
+    """More than a line for it, in Markdown."""
+
+    tags: tuple[str, ...] = ()
+    """What the OpenAPI document groups it under."""
 
     timeout: Duration = Field(2.0, json_schema_extra={"default": "2s"})
     """Deadline of the whole answer."""

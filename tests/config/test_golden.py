@@ -15,6 +15,7 @@ from gateway.compile import compile_plans
 from gateway.errors import ConfigError
 from gateway.load import load_text
 
+ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
 FILES = sorted(GOLDEN.glob("*.txt"))
 DASHES = "\n----\n"
@@ -31,8 +32,9 @@ def outcome(config: str) -> str:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_config_gives_its_plans_or_its_findings(file):
+def test_config_gives_its_plans_or_its_findings(file, monkeypatch):
     """The printed plan, or each mistake once, at its very place, with a hint."""
+    monkeypatch.chdir(ROOT / "config")  # where the files are that a config names
     config, _, expected = file.read_text(encoding="utf-8").partition(DASHES)
 
     came = outcome(config + "\n")
@@ -53,7 +55,7 @@ def test_there_are_golden_files_of_both_kinds():
 
 def test_the_showcase_is_among_the_golden_files():
     """What `make demo` serves is what the golden plan shows."""
-    shown = (Path(__file__).parents[2] / "config" / "gateway.yaml").read_text(encoding="utf-8")
+    shown = (ROOT / "config" / "gateway.yaml").read_text(encoding="utf-8")
 
     config = (GOLDEN / "plan-showcase.txt").read_text(encoding="utf-8").partition(DASHES)[0]
 

@@ -112,7 +112,7 @@ def _check_collisions(how: Strategy, spec: MergeSpec, parts: list[Any], path: Pa
         if spec.collisions:
             reading.report.add((*path, "collisions"), f"is never used: with {spec.how!r} nothing is overwritten", at_key=True)
         return
-    common = None if isinstance(how, Keyed) else collide(parts, deep=isinstance(how, Deep))
+    common = collide(parts, deep=isinstance(how, Deep))
     if spec.collisions or common == []:
         return
     what = f"more than one part has {', '.join(map(repr, common))}" if common else "two parts may have the same member"

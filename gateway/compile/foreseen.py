@@ -51,7 +51,16 @@ def collide(templates: Iterable[Any], *, deep: bool) -> list[str] | None:
     for one in known:
         for name, member in (one or {}).items():
             holders.setdefault(name, []).append(member)
-    return [name for name, held in holders.items() if len(held) > 1 and not (deep and collide(held, deep=True) == [])]
+    return [name for name, held in holders.items() if len(held) > 1 and not (deep and _stay_apart(held))]
+
+
+def _stay_apart(templates: list[Any]) -> bool:
+    """All of them are objects whatever is replied, none of them null, and have no member in common."""
+    return all(map(_is_object, templates)) and collide(templates, deep=True) == []
+
+
+def _is_object(template: Any) -> bool:
+    return isinstance(template, dict) or (isinstance(template, Expression) and template.tree["type"] == "multi_select_dict")
 
 
 def _joined(one: Members | None, other: Members | None) -> Members | None:

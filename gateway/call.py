@@ -171,11 +171,11 @@ Layer: TypeAlias = Callable[[Caller], Caller]
 class Shelf(Protocol):
     """Where replies are kept that a batch need not ask for again."""
 
-    async def kept(self, call: Call) -> Reply | None:
-        """The reply that is kept for this call."""
+    async def kept(self, calls: Sequence[Call]) -> Reply | None:
+        """What is kept for the first of these calls, where the others had a part in it."""
 
-    async def keep(self, call: Call, reply: Reply) -> None:
-        """Keep the reply for this call, if it may be kept."""
+    async def keep(self, calls: Sequence[Call], reply: Reply) -> None:
+        """Keep the reply for the first of these calls, if it may be kept."""
 
 
 @dataclass(frozen=True, slots=True)

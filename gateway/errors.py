@@ -118,8 +118,12 @@ class NotThere(CallError):
 
 
 class TooManyItems(CallError):
-    """A loop has more items than it may have. `left_out` of them were left out where the first ones were taken."""
+    """A loop has more items than it may have. `left_out` of them were left out where the first ones were taken.
 
-    def __init__(self, count: int, limit: int) -> None:
+    `by_client` says that the client gave them.
+    """
+
+    def __init__(self, count: int, limit: int, *, by_client: bool = False) -> None:
         super().__init__(f"{count} items, and the limit is {limit}")
+        self.by_client = by_client
         self.left_out = count - limit

@@ -25,7 +25,7 @@ def distinct(found: Any) -> dict[str, Any]:
     if found is None:
         return {}
     if not isinstance(found, list):
-        raise Unresolved("what 'for_each' gives is no list")
+        raise Unresolved("not a list")
     items: dict[str, Any] = {}
     for item in found:
         if item is not None:
@@ -68,9 +68,14 @@ def finder(items: Iterable[Any], values: Iterable[Any], on: Expression) -> Calla
     by_item: dict[str | None, Any] = {}
     # A type may have made of the values whatever it wants.
     for item, value in zip(items, values, strict=False):
-        by_item.setdefault(_told_by(on, item) if isinstance(item, dict) else identity_of(item), value)
+        by_item.setdefault(place_of(item, on), value)
     by_item[None] = None
     return lambda element: by_item.get(_told_by(on, element))
+
+
+def place_of(item: Any, by: Expression | None) -> str | None:
+    """What is found for an item must speak of this: the item, or what the expression makes of one that is an object."""
+    return _told_by(by, item) if by and isinstance(item, dict) else identity_of(item)
 
 
 def _told_by(on: Expression, element: Any) -> str | None:

@@ -39,6 +39,9 @@ class Batch:
     key: Expression | None = None
     """What an element of the reply says of the item that it belongs to; None: the reply is an object with a member for each."""
 
+    sends_more: bool = False
+    """It sends more than its items and what is the same every time, so that a reply is about that too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Join:

@@ -99,6 +99,8 @@ def of_error(error: errors.CallError) -> Problem:
     fault = _fault(error)
     if isinstance(error, errors.Unrendered) and error.by_client:
         return Problem(400, "unusable-input", "An input cannot be used", str(error))
+    if isinstance(error, errors.TooManyItems) and error.by_client:
+        return Problem(400, fault.slug, fault.title, str(error))
     if isinstance(error, errors.StatusRefused) and error.reply.status in PASSED_ON:
         status = error.reply.status
         wait = error.reply.header("retry-after")

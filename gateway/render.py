@@ -37,7 +37,7 @@ def render_call(recipe: Recipe, scope: Scope, deadline: float, span: Span) -> Ca
     if (recipe.target.query or recipe.forward_query) and (query := "&".join(_query(recipe, scope))):
         target = f"{target}?{query}"
     if len(target) > LONGEST_TARGET:
-        by_client = _by_client(recipe.target.path, *(structure for _, structure in recipe.target.query))
+        by_client = is_by_client(recipe.target.path, *(structure for _, structure in recipe.target.query))
         raise Unrendered(f"the target would be longer than {LONGEST_TARGET} bytes", by_client=by_client)
     headers = _headers(recipe, scope) if recipe.forward_headers or recipe.headers else recipe.base_headers
     body = _body(recipe.body, recipe.encoding, scope) if recipe.body else b""
@@ -60,7 +60,7 @@ def _path(recipe: Recipe, scope: Scope) -> str:
     # A dot cannot be percent-encoded so that it stays a dot and no longer climbs; the only safe way is not to send it.
     if "." in path and has_dot_segment(path):
         template = recipe.target.path
-        raise Unrendered(f"{_named(template)} would make a dot segment", by_client=_by_client(template))
+        raise Unrendered(f"{_named(template)} would make a dot segment", by_client=is_by_client(template))
     return path
 
 
@@ -74,7 +74,7 @@ def _segment(expression: Expression, scope: Scope) -> str:
 
 
 def _single(value: Any, expression: Expression) -> str:
-    by_client = _by_client(expression)
+    by_client = is_by_client(expression)
     if value is None or value == "":
         raise Unrendered(f"{expression} is absent or empty", by_client=by_client)
     try:
@@ -109,7 +109,7 @@ def _spread(values: Iterable[Any]) -> Iterator[Any]:
 
 def _query_value(value: Any, reference: Structure) -> str:
     """A list is its values with commas between them, each encoded, so that a comma inside one is told from one between two."""
-    by_client = _by_client(reference)
+    by_client = is_by_client(reference)
     try:
         return ",".join(_quoted(as_text(one), by_client=by_client) for one in (value if isinstance(value, list) else (value,)))
     except Unresolved as error:
@@ -127,7 +127,7 @@ def _headers(recipe: Recipe, scope: Scope) -> Headers:
             )
     for name, template in recipe.headers:
         if (value := resolve(template, scope)) is not None:
-            headers[name] = _header_value(value, _named(template), by_client=_by_client(template))
+            headers[name] = _header_value(value, _named(template), by_client=is_by_client(template))
     return tuple(sorted(headers.items()))
 
 
@@ -147,7 +147,7 @@ def _body(structure: Structure, encoding: Encoding, scope: Scope) -> bytes:
     try:
         return encoding.write(resolve(structure, scope))
     except Unencodable as error:
-        raise Unrendered(f"the body has {error}", by_client=_by_client(structure)) from error
+        raise Unrendered(f"the body has {error}", by_client=is_by_client(structure)) from error
 
 
 def resolve(reference: Reference, scope: Scope) -> Any:
@@ -155,10 +155,10 @@ def resolve(reference: Reference, scope: Scope) -> Any:
     try:
         return reference(scope)
     except Unresolved as error:
-        raise Unrendered(str(error), by_client=_by_client(reference)) from error
+        raise Unrendered(str(error), by_client=is_by_client(reference)) from error
 
 
-def _by_client(*references: Reference) -> bool:
+def is_by_client(*references: Reference) -> bool:
     """Everything they name was the client's to give. What names nothing is the config's."""
     names = [name for reference in references for expression in _expressions(reference) for name in expression.names]
     return bool(names) and all(name[0] in REQUEST for name in names)

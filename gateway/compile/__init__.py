@@ -10,7 +10,7 @@ from gateway.bodies import AS_IT_CAME
 from gateway.compile.fields import fields_input
 from gateway.compile.foreseen import members
 from gateway.compile.heads import compile_head
-from gateway.compile.joins import joined
+from gateway.compile.joins import check_joins, joined
 from gateway.compile.recipes import Surroundings
 from gateway.compile.report import RESERVED, Names, Reading, Report
 from gateway.compile.response import hooked, read_response
@@ -68,6 +68,7 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, model: Model, ans
     steps = typed(_steps(spec, path, among), model.types, (*path, "steps"), among.report)
     _check_cycles(steps, path, among.report)
     check_calls(steps, among.most_calls, path, among.report)
+    check_joins(steps, path, among.report)
     # Steps that wait for each other are not worth joining: they have been reported, and none of them runs.
     waiting, joins = ((), {}) if among.report.findings else joined(steps)
     shape = _shape(spec, path, among, model.answer, answer.errors)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from gateway.compile.report import Report
+from gateway.finding import Path
 from gateway.plan import Step
 
 
@@ -31,6 +33,17 @@ def joined(steps: Sequence[Step]) -> tuple[tuple[Step, ...], dict[str, frozenset
     )
     # What is joined into a step that itself joins comes before that, and so has fewer parts.
     return made, {into: frozenset(parts[into]) for into in sorted(parts, key=lambda into: len(parts[into]))}
+
+
+def check_joins(steps: Iterable[Step], path: Path, report: Report) -> None:
+    """Report values that would be put over others."""
+    seen: dict[tuple[object, ...], str] = {}
+    for step in steps:
+        if step.loop and (join := step.loop.join):
+            other = seen.setdefault((join.into, join.path, join.member), step.name)
+            if other != step.name:
+                place = (*path, "steps", step.name, "join", "as")
+                report.add(place, f"{other!r} puts its values there, under the same name; give these another")
 
 
 def _waiting(step: Step, parts: Mapping[str, set[str]], order: list[str]) -> Step:

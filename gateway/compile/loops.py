@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gateway.compile.recipes import Surroundings, compile_recipe
 from gateway.compile.report import Reading
 from gateway.finding import Path
 from gateway.plan import Batch, Join, Loop
+from gateway.recipe import Recipe
 from gateway.reference import did_you_mean
 from gateway.spec import BatchSpec, JoinSpec, LimitSpec, StepSpec
 
@@ -50,7 +52,17 @@ def _batch(name: str, spec: BatchSpec, path: Path, whole: Reading, among: Surrou
     if "cache" in spec.model_fields_set:
         report.add((*path, "cache"), "what is kept is each item's, so that 'cache' belongs to the step", at_key=True)
     key = reading.own(spec.key, (*path, "key")) if spec.key else None
-    return Batch(recipe, spec.size, key) if recipe else None
+    return Batch(_uncached(recipe), spec.size, key, _sends_more(recipe)) if recipe else None
+
+
+def _uncached(recipe: Recipe) -> Recipe:
+    """Without the upstream's cache: what a reply has is kept item by item."""
+    return replace(recipe, policies=replace(recipe.policies, cache=None))
+
+
+def _sends_more(recipe: Recipe) -> bool:
+    names = {name[0] for expression in recipe.sends() for name in expression.names}
+    return bool(names - {"items"} or recipe.forward_headers or recipe.forward_query)
 
 
 def _join(name: str, spec: JoinSpec, path: Path, reading: Reading, among: Surroundings) -> Join | None:

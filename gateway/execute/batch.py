@@ -9,7 +9,7 @@ from gateway.call import Call, Failed, Outcome, Reply, Shelf, value_type
 from gateway.encode import Unencodable, encode_json
 from gateway.errors import BadReply, CallError, NotThere
 from gateway.execute.asking import Ask
-from gateway.items import sort_out
+from gateway.items import place_of, sort_out
 from gateway.plan import Batch
 from gateway.recipe import Recipe
 from gateway.reference import Scope, Unresolved
@@ -23,7 +23,7 @@ class Fetching:
 
     batch: Batch
     recipe: Recipe
-    """The call of one item: what is kept for it is kept under this."""
+    """The call of one item."""
 
     ask: Ask
     scope: Scope
@@ -36,10 +36,10 @@ class Fetching:
         if not (shelf := self._shelf):
             return {}
         outcomes: dict[str, Outcome] = {}
-        calls: dict[str, Call] = {}
+        calls: dict[str, tuple[Call, ...]] = {}
         for item in self.items:
             try:
-                calls[item] = self._call(item)
+                calls[item] = self._calls(item)
             except CallError as error:
                 outcomes[item] = Failed(error)
         replies = await asyncio.gather(*map(shelf.kept, calls.values()))
@@ -56,7 +56,11 @@ class Fetching:
             return dict.fromkeys(chunk, outcome)
         try:
             values = sort_out(outcome.value, self.batch.key)
-            return {item: await self._of_item(item, values[item], outcome) if item in values else _absent() for item in chunk}
+            places = {item: place_of(self.items[item], self.batch.key) for item in chunk}
+            return {
+                item: await self._of_item(item, values[place], outcome) if place in values else _absent()
+                for item, place in places.items()
+            }
         except (Unresolved, Unencodable) as error:
             return dict.fromkeys(chunk, Failed(BadReply(str(error))))
 
@@ -64,7 +68,7 @@ class Fetching:
         one = Reply(reply.status, reply.headers, b"", value)
         if shelf := self._shelf:
             one = Reply(reply.status, reply.headers, encode_json(value), value, "miss")
-            await shelf.keep(self._call(item), one)
+            await shelf.keep(self._calls(item), one)
         return self._selected(one)
 
     def _selected(self, reply: Reply) -> Outcome:
@@ -79,8 +83,12 @@ class Fetching:
     def _shelf(self) -> Shelf | None:
         return self.ask.callers.shelves.get(self.recipe.key)
 
-    def _call(self, item: str) -> Call:
-        return render_call(self.recipe, {**self.scope, "item": self.items[item]}, self.ask.deadline, self.span)
+    def _calls(self, item: str) -> tuple[Call, ...]:
+        """What stands for an item where replies are kept: its own call, and the batch of it alone where that sends what its own does not."""
+        one = self.items[item]
+        recipes = (self.recipe, self.batch.recipe) if self.batch.sends_more else (self.recipe,)
+        scope = {**self.scope, "item": one, "items": [one]}
+        return tuple(render_call(recipe, scope, self.ask.deadline, self.span) for recipe in recipes)
 
 
 def _absent() -> Outcome:

@@ -16,14 +16,14 @@ from typing import TypeAlias
 
 from gateway import telemetry
 from gateway.call import Failed, Gathered, Outcome, Reply, Skipped, value_type
-from gateway.errors import BadReply, CallError, NotThere, StatusRefused, TooManyItems
+from gateway.errors import BadReply, CallError, NotThere, StatusRefused, TooManyItems, Unrendered
 from gateway.execute.asking import Ask
 from gateway.execute.batch import Fetching
 from gateway.items import distinct
 from gateway.plan import Batch, Loop
 from gateway.recipe import Recipe, Validate
-from gateway.reference import Scope, Unresolved
-from gateway.render import resolve
+from gateway.reference import REQUEST, Scope, Unresolved
+from gateway.render import is_by_client, resolve
 from gateway.telemetry import Span
 
 _NOT_THERE = (404, 410)
@@ -52,18 +52,19 @@ class Round:
         try:
             items = distinct(resolve(loop.over, self.scope))  # 1
         except Unresolved as error:
-            return Failed(BadReply(str(error)))
+            message = f"{loop.over}: {error}"
+            return Failed(Unrendered(message, by_client=True) if is_by_client(loop.over) else BadReply(message))
         except CallError as error:
             return Failed(error)
         lacks: list[CallError] = []
         self.span.own[telemetry.STEP_ITEMS] = len(items)
         if len(items) > loop.limit:
-            lacks.append(TooManyItems(len(items), loop.limit))
+            lacks.append(TooManyItems(len(items), loop.limit, by_client=is_by_client(loop.over)))
             if not loop.takes_first:
                 return Failed(lacks[0])
             items = dict(list(items.items())[: loop.limit])
         outcomes = await (self._in_batches(items, loop.batch) if loop.batch else self._one_by_one(items))
-        return self._gathered(items, outcomes, lacks)
+        return self._gathered(items, {item: self._blamed(outcome) for item, outcome in outcomes.items()}, lacks)
 
     async def _one_by_one(self, items: Mapping[str, object]) -> Mapping[str, Outcome]:  # 2
         def job(item: object) -> Job:
@@ -86,6 +87,15 @@ class Round:
         """Fetch a chunk, and say the worst that came of it."""
         outcomes |= (fetched := await fetching.fetch(chunk))
         return next(filter(self._is_fatal, fetched.values()), fetched[chunk[0]])
+
+    def _blamed(self, outcome: Outcome) -> Outcome:
+        """The outcome; a value that makes no call is the client's fault where the items are the client's, and all else that is sent."""
+        error = outcome.error if isinstance(outcome, Failed) else None
+        if not isinstance(error, Unrendered) or error.by_client or not is_by_client(self.loop.over):
+            return outcome
+        recipes = (self.recipe, *([self.loop.batch.recipe] if self.loop.batch else []))
+        names = {name[0] for recipe in recipes for expression in recipe.sends() for name in expression.names}
+        return Failed(Unrendered(str(error), by_client=True)) if names <= {*REQUEST, "item", "items"} else outcome
 
     def _is_fatal(self, outcome: Outcome) -> bool:  # 4
         if isinstance(outcome, Failed):

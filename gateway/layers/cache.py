@@ -9,6 +9,7 @@ apart either. What changes with every call (`traceparent`, the remaining time) i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -60,17 +61,17 @@ class Cache:
         await self._keep(key, call, reply)
         return Reply(reply.status, reply.headers, reply.body, reply.value, cache="miss")
 
-    async def kept(self, call: Call) -> Reply | None:
+    async def kept(self, calls: Sequence[Call]) -> Reply | None:
         """What is kept for a call that is not made by itself, but is one of a batch."""
-        return await self._kept(self._key(call), call.expects)
+        return await self._kept(self._key(*calls), calls[0].expects)
 
-    async def keep(self, call: Call, reply: Reply) -> None:
+    async def keep(self, calls: Sequence[Call], reply: Reply) -> None:
         """Keep what a batch had for this call, if it may be kept."""
-        await self._keep(self._key(call), call, reply)
+        await self._keep(self._key(*calls), calls[0], reply)
 
-    def _key(self, call: Call) -> str:
+    def _key(self, *calls: Call) -> str:
         """Steps that keep replies for different times do not share them: neither gets one that is older than it allows."""
-        return f"{self.policy.ttl:g}-{key_of(call)}"
+        return "-".join([f"{self.policy.ttl:g}", *map(key_of, calls)])
 
     # A store in trouble costs its hits and nothing else: whatever it raises, the call goes on without it.
 

@@ -128,8 +128,8 @@ class BatchSpec(CallSpec):
     """Items in one call, at most."""
 
     key: str | None = None
-    """An expression over each element of the reply, which is a list: the item it belongs to. Without it the reply is an object with a
-    member for each item."""
+    """An expression over each element of the reply, which is a list (and over each item, where items are objects): equal for an item
+    and what belongs to it. Without it the reply is an object with a member for each item."""
 
 
 class JoinSpec(Spec):

@@ -17,6 +17,7 @@ ROOM_FOR_BARS = 16
 
 _STYLES = {
     "ok": "green",
+    "ended": "magenta",
     "fallback": "yellow",
     "skipped": "dim",
     "failed": "red",
@@ -88,6 +89,8 @@ def _remark(span: Span) -> str:
         status,
         fate if fate == "cancelled" or (is_step and fate != "ok") else None,
         f"retry {get(telemetry.HTTP_RESEND_COUNT)}" if telemetry.HTTP_RESEND_COUNT in span.attributes else None,
+        f"by {get(telemetry.STEP_INSTEAD)}" if telemetry.STEP_INSTEAD in span.attributes else None,
+        f"{get(telemetry.STEP_ITEMS)} items" if telemetry.STEP_ITEMS in span.attributes else None,
         f"cache {get(telemetry.CACHE_STATUS)}" if telemetry.CACHE_STATUS in span.attributes else None,
         get(telemetry.STEP_REASON) or (_in_words(span) if error and error != str(status) else None),
     )

@@ -32,8 +32,14 @@ def begin(trace: Trace, parent: Span | None, name: str, start: float, end: float
 
 
 def step(trace: Trace, name: str, start: float, end: float, **told: Any) -> Span:
-    """A step's span: `outcome`, `reason`, `cache`."""
-    names = {"outcome": telemetry.STEP_OUTCOME, "reason": telemetry.STEP_REASON, "cache": telemetry.CACHE_STATUS}
+    """A step's span: `outcome`, `reason`, `cache`, `items`, `instead`."""
+    names = {
+        "outcome": telemetry.STEP_OUTCOME,
+        "reason": telemetry.STEP_REASON,
+        "cache": telemetry.CACHE_STATUS,
+        "items": telemetry.STEP_ITEMS,
+        "instead": telemetry.STEP_INSTEAD,
+    }
     attributes = {telemetry.STEP_NAME: name, **{names[key]: value for key, value in told.items()}}
     span = begin(trace, trace.root, f"step {name}", start, end, "internal", attributes)
     if told.get("outcome") == "failed":
@@ -125,6 +131,10 @@ def test_a_long_name_ends_in_an_ellipsis(trace: Trace) -> None:
     [
         ({"outcome": "ok"}, ""),
         ({"outcome": "ok", "cache": "hit"}, "cache hit"),
+        ({"outcome": "ok", "items": 13, "cache": "miss"}, "13 items · cache miss"),
+        ({"outcome": "ok", "items": 0}, "0 items"),
+        ({"outcome": "ok", "instead": "user.fallback"}, "by user.fallback"),
+        ({"outcome": "ended"}, "ended"),
         ({"outcome": "failed", "reason": "status 503"}, "failed · status 503"),
         ({"outcome": "failed", "cache": "miss", "reason": "status 503"}, "failed · cache miss · status 503"),
         ({"outcome": "fallback", "reason": "status 503"}, "fallback · status 503"),
@@ -162,10 +172,10 @@ def test_an_attempt_says_how_it_ended(trace: Trace, told: dict[str, Any], remark
 
 @pytest.mark.parametrize(
     ("outcome", "style"),
-    [("ok", "green"), ("fallback", "yellow"), ("skipped", "dim"), ("failed", "red"), (None, "dim")],
+    [("ok", "green"), ("fallback", "yellow"), ("skipped", "dim"), ("failed", "red"), ("ended", "magenta"), (None, "dim")],
 )
 def test_a_bar_has_the_colour_of_its_outcome(trace: Trace, outcome: str | None, style: str) -> None:
-    """Good, replaced, not run or cut short, failed."""
+    """Good, replaced, not run or cut short, failed, decisive."""
     step(trace, "user", 500, 1000, **({"outcome": outcome} if outcome else {}))
 
     printed = waterfall(trace, 80)

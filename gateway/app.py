@@ -28,6 +28,7 @@ from gateway.export import Tracing
 from gateway.face import read_class
 from gateway.guard import Guard, send_problem
 from gateway.inbound.endpoint import Endpoint
+from gateway.inbound.once import Once, OutcomesState
 from gateway.inbound.operation import describe
 from gateway.inbound.route import Endpoints, Shortcut
 from gateway.inbound.visit import VisitsState
@@ -57,6 +58,7 @@ class RunningState:
 
     limits: LimitsState
     store: MemoryStore
+    outcomes: OutcomesState
     hosts: Mapping[str, Caller]
     """The stacks of the upstreams, by name."""
 
@@ -152,11 +154,12 @@ class Gateway:
         upstreams = self._upstreams()
         async with make_client(self._transport, (upstream for upstream, _ in upstreams)) as client:
             limits, store = LimitsState(), MemoryStore(self.spec.cache_size)
+            outcomes = OutcomesState(MemoryStore(self.spec.outcomes_size))
             hosts = {
                 upstream.name: upstream_stack(upstream, limits).around(make_sender(upstream, client, headers))
                 for upstream, headers in upstreams
             }
-            self._running = running = RunningState(limits, store, hosts)
+            self._running = running = RunningState(limits, store, outcomes, hosts)
             self._lead_to(lambda plan: self._endpoint(plan, running))
             asking = asyncio.create_task(self._ask_for_documents(client))
             try:
@@ -184,7 +187,10 @@ class Gateway:
         shelves = {step.name: shelf for step in batched if (shelf := shelf_of(step.recipe, store))}
         callers = Callers(of, shelves)
         timing = self.spec.answer.server_timing
-        return Endpoint(plan, callers, self._tracing, running.limits, running.visits, running.threads, timing, self.revision)
+        once = Once(plan.idempotency, running.outcomes) if plan.idempotency else None
+        return Endpoint(
+            plan, callers, self._tracing, running.limits, running.visits, running.threads, once, timing, self.revision
+        )
 
     def _lead_to(self, endpoint: Callable[[Plan], ASGIApp]) -> None:
         self._endpoints.lead_to((plan.method, plan.path, endpoint(plan)) for plan in self.plans)

@@ -12,6 +12,7 @@ from gateway.policy import show_duration
 if TYPE_CHECKING:
     from gateway.head import Head
     from gateway.inputs import Input
+    from gateway.policy import IdempotencyPolicy
     from gateway.recipe import Recipe, Validate
     from gateway.reference import Expression, Structure
     from gateway.shape import Shape
@@ -197,6 +198,9 @@ class Plan:
     joins: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False)
     """Steps into which others are joined, those that others wait for first; for each of them every step that has a part in that."""
 
+    idempotency: IdempotencyPolicy | None = None
+    """A request with a key runs once."""
+
     @property
     def recipes(self) -> tuple[Recipe, ...]:
         """Every call that its steps may make."""
@@ -221,8 +225,8 @@ class Plan:
         names = max(len(step.name) for step in self.steps)
         calls = max(len(str(step)) for step in self.steps)
         width = 2 + names + 2 + calls + 2
-        remarks = " · ".join((f"within {show_duration(self.timeout)}", *([str(self.head)] if self.head else [])))
-        head = f"{f'{self.method} {self.path}':{width}}{remarks}"
+        said = (f"within {show_duration(self.timeout)}", *(str(part) for part in (self.idempotency, self.head) if part))
+        head = f"{f'{self.method} {self.path}':{width}}{' · '.join(said)}"
         steps = (f"  {step.name:{names}}  {step!s:{calls}}  {' · '.join(step.remarks())}".rstrip() for step in self.steps)
         return "\n".join((head, *steps))
 

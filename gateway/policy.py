@@ -95,6 +95,19 @@ class CachePolicy(Policy):
         return f"cache {show_duration(self.ttl)}"
 
 
+class IdempotencyPolicy(Policy):
+    """Run a request once for its `Idempotency-Key`. Harm it can do: a client that uses a key again too soon gets an old outcome."""
+
+    ttl: Duration = Field(86_400.0, json_schema_extra={"default": "24h"})
+    """How long an outcome is kept for those who repeat the request."""
+
+    required: bool = False
+    """A request without a key is a 400."""
+
+    def __str__(self) -> str:
+        return f"idempotent {show_duration(self.ttl)}"
+
+
 class TlsPolicy(Policy):
     """Whom an upstream must prove to be, and who we are to it. There is no way to leave one unverified."""
 

@@ -125,6 +125,18 @@ def of_status(status: int, title: str, detail: str | None = None, headers: Mappi
     return Problem(status, title.lower().replace(" ", "-"), title, detail, headers=headers or {})
 
 
+KEY_MISSING = Problem(400, "idempotency-key-missing", "An Idempotency-Key is required")
+KEY_IN_USE = Problem(
+    409, "idempotency-key-in-use", "A request with this Idempotency-Key is in progress", headers={"retry-after": "1"}
+)
+KEY_REUSED = Problem(422, "idempotency-key-reused", "This Idempotency-Key was given to another request")
+
+
+def of_bad_key(detail: str) -> Problem:
+    """What a client is told of an `Idempotency-Key` that is none."""
+    return Problem(400, "idempotency-key-invalid", "An Idempotency-Key cannot be used", detail)
+
+
 def proxy_status(step: str, upstream: str, error: errors.CallError) -> str:
     """A member of `Proxy-Status`: which step failed, at which upstream, and why."""
     error = root_of(error)

@@ -26,6 +26,7 @@ SECTIONS = {
     "CallForwardSpec": "forward",
     "RetryPolicy": "retry",
     "CachePolicy": "cache",
+    "IdempotencyPolicy": "idempotency",
     "TlsPolicy": "tls",
     "EndpointSpec": "endpoint",
     "InputSpec": "input",

@@ -14,6 +14,7 @@ from gateway.compile.joins import check_joins, joined
 from gateway.compile.recipes import Surroundings
 from gateway.compile.report import RESERVED, Names, Reading, Report
 from gateway.compile.response import hooked, read_response
+from gateway.compile.sending import Writes
 from gateway.compile.splicing import spliced
 from gateway.compile.spreading import spread
 from gateway.compile.steps import check_calls, compile_step
@@ -22,6 +23,7 @@ from gateway.compile.upstreams import compile_upstream
 from gateway.compile.ways import check_shared_ways
 from gateway.errors import ConfigError
 from gateway.finding import Path
+from gateway.idempotency import CREDENTIALS, HEADER
 from gateway.inputs import Input, Where, make_input
 from gateway.load import Loaded
 from gateway.plan import Plan, Step
@@ -37,6 +39,7 @@ OWN_PATHS = ("/livez", "/readyz", "/docs", "/openapi.json", "/static-offline-doc
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SEGMENT = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}|[A-Za-z0-9._~!$&'()*+,;=:@-]+")
 _HAS_BODY = ("POST", "PUT", "PATCH")
+_TOLD_APART_BY = frozenset({HEADER, CREDENTIALS})
 
 
 def compile_plans(loaded: Loaded) -> tuple[Plan, ...]:
@@ -60,13 +63,15 @@ def _endpoints(spec: GatewaySpec, loaded: Loaded, report: Report) -> Iterator[Pl
         _check_path(endpoint, path, seen, report)
         names = _names(endpoint, path, report)
         known = None if report.lacks(spec, "upstreams", ()) else tuple(written or spec.upstreams)
-        among = Surroundings(report, names, upstreams, spec.upstreams, known, spec.max_calls)
+        writes: Writes | None = {} if endpoint.idempotency else None
+        among = Surroundings(report, names, upstreams, spec.upstreams, known, spec.max_calls, writes)
         yield _plan(endpoint, path, among, loaded.models.get(index, Model()), spec.answer)
 
 
 def _plan(spec: EndpointSpec, path: Path, among: Surroundings, model: Model, answer: AnswerSpec) -> Plan:
     steps = typed(_steps(spec, path, among), model.types, (*path, "steps"), among.report)
     _check_cycles(steps, path, among.report)
+    _check_idempotency(spec, path, among)
     check_calls(steps, among.most_calls, path, among.report)
     check_joins(steps, path, among.report)
     # Steps that wait for each other are not worth joining: they have been reported, and none of them runs.
@@ -90,9 +95,10 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, model: Model, ans
         reads_replies=frozenset(among.names.replies),
         joins=joins,
         has_loops=any(step.loop for step in steps),
-        headers=frozenset(_headers(steps, inputs, reads_body)),
+        headers=frozenset(_headers(steps, inputs, reads_body)) | (_TOLD_APART_BY if spec.idempotency else frozenset()),
         reads_body=reads_body,
-        takes_body=reads_body or any(recipe.encoding is AS_IT_CAME for step in steps for recipe in step.recipes),
+        takes_body=reads_body or _keeps_body(spec, steps),
+        idempotency=spec.idempotency,
     )
 
 
@@ -102,6 +108,22 @@ def _steps(spec: EndpointSpec, path: Path, among: Surroundings) -> Iterator[Step
             among.report.add((*path, "steps", name), f"{name!r} is a reserved word; name the step otherwise", at_key=True)
         if made := compile_step(name, step, (*path, "steps", name), among):
             yield made
+
+
+def _keeps_body(spec: EndpointSpec, steps: Iterable[Step]) -> bool:
+    """The client's body is passed on as it came, or tells one request from another."""
+    if spec.idempotency and spec.method in _HAS_BODY:
+        return True
+    return any(recipe.encoding is AS_IT_CAME for step in steps for recipe in step.recipes)
+
+
+def _check_idempotency(spec: EndpointSpec, path: Path, among: Surroundings) -> None:
+    """Report a key that can have no effect."""
+    place = (*path, "idempotency")
+    if spec.idempotency and spec.method == "GET" and not among.report.lacks(spec, "method", path):
+        among.report.add(place, "a GET may be repeated as it is; keys are for methods that write", at_key=True)
+    elif spec.idempotency and not among.writes and not among.report.findings:
+        among.report.add(place, "no step writes anything, and what only reads may be repeated as it is", at_key=True)
 
 
 def _headers(steps: Iterable[Step], inputs: Iterable[Input], reads_body: bool) -> Iterator[str]:

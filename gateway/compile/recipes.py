@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 from gateway.call import Expectation
 from gateway.compile.documents import check_operation
 from gateway.compile.report import Names, Reading, Report
-from gateway.compile.sending import base_headers, compile_body, forwarded
+from gateway.compile.sending import Writes, base_headers, carried_key, compile_body, forwarded
 from gateway.compile.upstreams import check_forward, check_headers, check_path, check_value
 from gateway.finding import Path
 from gateway.formats import FORMATS
@@ -40,6 +40,9 @@ class Surroundings:
     most_calls: int
     """Upstream calls that one request may come to."""
 
+    writes: Writes | None = None
+    """Calls that carry the client's `Idempotency-Key`; None where the endpoint has none."""
+
 
 def compile_recipe(key: str, spec: CallSpec, path: Path, reading: Reading, spare: Reading, among: Surroundings) -> Recipe | None:
     """One recipe; None when it cannot be made. What is wrong with it is reported.
@@ -54,6 +57,10 @@ def compile_recipe(key: str, spec: CallSpec, path: Path, reading: Reading, spare
     if not method or not upstream or not target:
         return None
     base = among.specs[upstream.name]
+    forward_headers = _unique(*base.forward.headers, *forwarded(spec), lower=True)
+    if among.writes is not None and method != "get":
+        own = (*forward_headers, *upstream.headers, *(name for name, _ in parts["headers"]))
+        parts["headers"] += carried_key(key, upstream.name, own, among.writes)
     recipe = Recipe(
         key=key,
         upstream=upstream,
@@ -61,7 +68,7 @@ def compile_recipe(key: str, spec: CallSpec, path: Path, reading: Reading, spare
         target=target,
         body=body,
         encoding=encoding,
-        forward_headers=_unique(*base.forward.headers, *forwarded(spec), lower=True),
+        forward_headers=forward_headers,
         forward_query=_unique(*base.forward.query, *spec.forward.query),
         expects=Expectation(frozenset(spec.accept) if spec.accept else None, frozenset(spec.on_status), FORMATS[spec.decode]),
         policies=_policies(spec, base, method),

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
+from gateway import idempotency
 from gateway.bodies import AS_IT_CAME, ENCODINGS, Encoding
 from gateway.call import Headers
 from gateway.compile.report import Reading
 from gateway.finding import Path
 from gateway.formats import FORMATS
 from gateway.recipe import Upstream
-from gateway.reference import SENT, Structure, parse_expression
+from gateway.reference import SENT, Structure, Template, parse_expression
 from gateway.spec import CallSpec
+
+Writes: TypeAlias = dict[str, list[str]]
+"""The recipes of a plan that write, by upstream, as far as they have been compiled."""
 
 _SENDS_BODY = ("post", "put", "patch")
 
 _BODY_AS_IT_CAME = replace(parse_expression("body"), _search=itemgetter(SENT))
+
+_CLIENTS_KEY = parse_expression("headers.idempotency_key")
 
 _DESCRIBED = ("content-type", "content-encoding")
 """The client's header fields without which nobody can read its body."""
@@ -42,6 +49,16 @@ def base_headers(upstream: Upstream, spec: CallSpec) -> Headers:
     if spec.body is not None and (media_type := ENCODINGS[spec.encode].media_type):
         headers["content-type"] = media_type
     return tuple(sorted({**headers, **upstream.headers}.items()))
+
+
+def carried_key(key: str, upstream: str, headers: Iterable[str], writes: Writes) -> tuple[tuple[str, Template], ...]:
+    """The client's `Idempotency-Key`, as a header of a call that writes; none where the config sends one itself."""
+    among = writes.setdefault(upstream, [])
+    among.append(key)
+    if idempotency.HEADER in headers:
+        return ()
+    expression = replace(_CLIENTS_KEY, _search=idempotency.Carried(key, among))
+    return ((idempotency.HEADER, Template(f"{{{expression}}}", (expression,))),)
 
 
 def forwarded(spec: CallSpec) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ class EndpointWords(TypedDict, total=False):
     tags: Sequence[str]
     timeout: str
     inputs: Mapping[str, Mapping[str, Any]]
+    idempotency: bool | Mapping[str, Any]
     response: Any
     status: str | int
     headers: Mapping[str, str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
@@ -13,7 +14,9 @@ from gateway.call import Callers
 from gateway.errors import CallTimeout
 from gateway.execute import Ran, run
 from gateway.export import Tracing
+from gateway.idempotency import KEY
 from gateway.inbound.choice import Choices
+from gateway.inbound.once import Once
 from gateway.inbound.request import Picked, Refused, pick_headers, read_body, read_request
 from gateway.inbound.response import Response, answer, problem_response, server_timing
 from gateway.inbound.visit import ClientGone, VisitsState
@@ -38,6 +41,9 @@ class Endpoint:
     visits: VisitsState = field(repr=False)
     threads: Executor = field(repr=False)
     """Where answers are made whose functions take long."""
+
+    once: Once | None = None
+    """What runs a request with a key once; None where keys mean nothing."""
 
     server_timing: bool = True
     """Tell clients how long each step took."""
@@ -96,8 +102,15 @@ class Endpoint:
                 plan = self._choices.of(values["query"])
             if plan.takes_body:
                 values |= await read_body(plan, headers, receive, self.limits, deadline)
+            key = self.once.key_of(headers) if self.once else None
         except Refused as refused:
             return problem_response(refused.problem)
+        if self.once and key:
+            work = partial(self._run, plan, {**values, KEY: key}, receive, deadline, span)
+            return await self.once.respond(key, scope, headers, values, work)
+        return await self._run(plan, values, receive, deadline, span)
+
+    async def _run(self, plan: Plan, values: dict[str, Any], receive: Receive, deadline: float, span: Span) -> Response:
         with self.visits.of(receive):
             ran = await run(plan, self.callers, values, deadline, span)
             try:

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from gateway.inbound.failures import FAILURE, HEADERS, RESPONSES, SCHEMAS, headers, response
-from gateway.inbound.parameter import is_documented, parameter
+from gateway.inbound.parameter import is_documented, key_parameter, parameter
 from gateway.openapi.answer import Answers
 from gateway.openapi.chosen import chosen
 from gateway.openapi.components import ComponentsState
@@ -64,6 +64,8 @@ def _operation(plan: Plan, answers: Answers) -> dict[str, Any]:
     if description := "\n\n".join(filter(None, (plan.description, _what_may_be_missing(plan)))):
         operation["description"] = description
     operation["parameters"] = [parameter(one) for one in (*plan.inputs, plan.fields) if one and is_documented(one)]
+    if plan.idempotency:
+        operation["parameters"].append(key_parameter(plan.idempotency))
     if plan.takes_body:
         kind = "application/json" if plan.reads_body else "*/*"
         operation["requestBody"] = {"required": plan.reads_body, "content": {kind: {"schema": {}}}}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.idempotency import LONGEST
 from gateway.inputs import Input
+from gateway.policy import IdempotencyPolicy
 
 _IGNORED = ("accept", "authorization", "content-type")
 """Header fields that OpenAPI wants described by other means (3.1, Parameter Object)."""
@@ -27,6 +29,13 @@ def parameter(one: Input) -> dict[str, Any]:
     if one.description:
         made["description"] = one.description
     return made
+
+
+def key_parameter(policy: IdempotencyPolicy) -> dict[str, Any]:
+    """The parameter of an `Idempotency-Key`; quoted ones are taken too."""
+    schema = {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^[!#-+.-:<-~-]+$"}
+    said = "Names the request: sent again with the same key, it runs once."
+    return {"name": "Idempotency-Key", "in": "header", "required": policy.required, "schema": schema, "description": said}
 
 
 def _schema(one: Input) -> dict[str, Any]:

@@ -11,10 +11,22 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from gateway.finding import Path
-from gateway.policy import CachePolicy, Duration, RetryPolicy, Size, TlsPolicy
+from gateway.policy import CachePolicy, Duration, IdempotencyPolicy, RetryPolicy, Size, TlsPolicy
 from gateway.spec.answers import MergeSpec, TransformSpec
 from gateway.spec.steps import BatchSpec, CallSpec, EndSpec, FallbackSpec, JoinSpec, LimitSpec, StepSpec
-from gateway.spec.words import CHARACTERS, CLOSED, METHODS, CallForwardSpec, ForwardSpec, HeaderName, Name, Scalar, Spec, or_off
+from gateway.spec.words import (
+    CHARACTERS,
+    CLOSED,
+    METHODS,
+    CallForwardSpec,
+    ForwardSpec,
+    HeaderName,
+    Name,
+    Scalar,
+    Spec,
+    or_off,
+    or_on,
+)
 
 __all__ = [
     "CHARACTERS", "METHODS", "AnswerSpec", "BatchSpec", "CallForwardSpec", "CallSpec", "EndSpec", "EndpointSpec", "FallbackSpec",
@@ -131,6 +143,9 @@ class EndpointSpec(Spec):
     inputs: dict[str, InputSpec] = Field({})
     """Inputs that need a type, a bound or a default. What is not declared is a string."""
 
+    idempotency: Annotated[IdempotencyPolicy | None, or_on(IdempotencyPolicy)] = None
+    """Run a request once for its `Idempotency-Key`, and replay its outcome to those who repeat it. `true`, or how."""
+
     steps: dict[Name, StepSpec] = Field(min_length=1, json_schema_extra=CLOSED)
     """The calls, by name. All that need nothing of each other run at once."""
 
@@ -180,6 +195,9 @@ class GatewaySpec(Spec):
 
     cache_size: Size = Field(64 * 1024**2, json_schema_extra={"default": "64MiB"})
     """Bytes that cached replies may take in memory, in each worker."""
+
+    outcomes_size: Size = Field(16 * 1024**2, json_schema_extra={"default": "16MiB"})
+    """Bytes that outcomes kept for an `Idempotency-Key` may take in memory, in each worker; the oldest make room for new ones."""
 
 
 def known_keys(path: Path) -> list[str]:

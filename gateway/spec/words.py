@@ -37,6 +37,15 @@ def or_off(kind: Any) -> Any:
     return BeforeValidator(_false_is_none, json_schema_input_type=kind | Literal[False] | None)
 
 
+def _true_is_empty(value: Any) -> Any:
+    return {} if value is True else _false_is_none(value)
+
+
+def or_on(kind: Any) -> Any:
+    """A validator for a field that `true` turns on, as it is unless written, and `false` off."""
+    return BeforeValidator(_true_is_empty, json_schema_input_type=kind | bool | None)
+
+
 def _text_or_number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         # Said once, where a union would complain for each of its parts.

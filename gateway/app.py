@@ -62,6 +62,9 @@ class RunningState:
     hosts: Mapping[str, Caller]
     """The stacks of the upstreams, by name."""
 
+    left: set[asyncio.Future[Any]] = field(default_factory=set)
+    """What goes on although nobody waits for it: writes being taken back, each within its time."""
+
     visits: VisitsState = field(default_factory=VisitsState)
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(thread_name_prefix="transform"))
     """For users' functions that take long. Not the loop's own threads: what resolves names there must not wait for them."""
@@ -170,6 +173,8 @@ class Gateway:
                 self._running = None
                 self._lead_to(lambda _: _not_started)
                 running.threads.shutdown(wait=False, cancel_futures=True)
+                if running.left:
+                    await asyncio.wait(running.left)
         await self._tracing.stop()
 
     def _upstreams(self) -> Collection[tuple[Upstream, set[Headers]]]:
@@ -185,7 +190,7 @@ class Gateway:
         of = {recipe.key: step_stack(recipe, store).around(hosts[recipe.upstream.name]) for recipe in plan.recipes}
         batched = (step for step in plan.steps if step.loop and step.loop.batch)
         shelves = {step.name: shelf for step in batched if (shelf := shelf_of(step.recipe, store))}
-        callers = Callers(of, shelves)
+        callers = Callers(of, shelves, running.left)
         timing = self.spec.answer.server_timing
         once = Once(plan.idempotency, running.outcomes) if plan.idempotency else None
         return Endpoint(

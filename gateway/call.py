@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, dataclass_t
 from gateway.formats import JSON, SPLICED, Format
 
 if TYPE_CHECKING:
+    import asyncio
+
     from gateway.errors import CallError
     from gateway.telemetry import Span
 
@@ -187,3 +189,6 @@ class Callers:
 
     shelves: Mapping[str, Shelf] = field(default_factory=dict, repr=False)
     """Of the steps that fetch in batches and whose replies are kept, by the step's name."""
+
+    left: set[asyncio.Future[Any]] = field(default_factory=set, repr=False)
+    """What may go on when a run is over: writes being taken back."""

@@ -88,6 +88,20 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """What takes a write back when the run comes to nothing after it."""
+
+    recipe: Recipe
+    within: float
+    """Seconds that it may take in all."""
+
+    span: SpanType = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"undone by {self.recipe} within {show_duration(self.within)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One unit of an endpoint's work: when it runs, what it asks for, and what stands in when there is no reply."""
 
@@ -107,6 +121,7 @@ class Step:
 
     loop: Loop | None = None
     end: End | None = None
+    undo: Undo | None = None
     sees_joined: bool = True
     """It sees what is joined into other steps; those that join, and what they wait for, see everything as it came."""
     validate: Validate | None = field(default=None, repr=False, compare=False)
@@ -123,7 +138,8 @@ class Step:
     @property
     def recipes(self) -> tuple[Recipe, ...]:
         """Every call that it may make."""
-        return (self.loop.batch.recipe if self.loop and self.loop.batch else self.recipe, *self.others)
+        own = self.loop.batch.recipe if self.loop and self.loop.batch else self.recipe
+        return (own, *self.others, self.undo.recipe) if self.undo else (own, *self.others)
 
     @property
     def most_calls(self) -> int:
@@ -156,6 +172,8 @@ class Step:
             yield ", ".join(words)
         if self.end:
             yield f"ends with {self.end.status} when {self.end.when}"
+        if self.undo:
+            yield str(self.undo)
         yield from self.recipe.remarks()
 
 
@@ -195,6 +213,9 @@ class Plan:
     """Somebody looks into it, or passes it on as it came; one that nobody uses is not even received."""
 
     has_loops: bool = False
+    has_undo: bool = False
+    """There are writes to be taken back when a run comes to nothing."""
+
     joins: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False)
     """Steps into which others are joined, those that others wait for first; for each of them every step that has a part in that."""
 

@@ -23,7 +23,7 @@ MODELS = {"new": "bestsellers-3", "regular": "also-bought-5", "gold": "taste-7"}
 _SHOP = "shop-1170"  # part of every draw: another word, another shop. With this one user 42 makes a good demo.
 _SEGMENT_SHARES = ("new", "regular", "regular", "gold")
 _ORDER_COUNTS = {"new": range(2), "regular": range(2, 7), "gold": range(6, 15)}
-_PLACED_ORDER_IDS = range(1_000_000, 10_000_000)  # above every id that `orders_of` gives
+PLACED_ORDER_IDS = range(1_000_000, 10_000_000)  # above every id that `orders_of` gives
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def place_order(user_id: int, items: Sequence[Item]) -> Order:
     """Give the order these items make; the same user and items make the same order. All skus must be in `CATALOG`."""
     lines = list(items)
     written = (f"{item.sku} x {item.quantity}" for item in lines)
-    order_id = choose(_PLACED_ORDER_IDS, "placed", user_id, *written)
+    order_id = choose(PLACED_ORDER_IDS, "placed", user_id, *written)
     return Order(id=order_id, user=user_id, total=_total(lines), items=lines)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.chaos import Latency
-from services.data import CATALOG, Item, Order, find_user, orders_of, parse_user_id, place_order
+from services.data import CATALOG, PLACED_ORDER_IDS, Item, Order, find_user, orders_of, parse_user_id, place_order
 
 USUAL_LATENCY = Latency(ms=60)
 
@@ -38,6 +39,13 @@ async def list_orders(user: str, limit: Annotated[int, Query(ge=1, le=100)] = 5)
     """The newest orders of a user, at most `limit`; none for a user who does not exist."""
     known = parse_user_id(user)
     return [] if known is None else orders_of(known)[:limit]
+
+
+@router.delete("/orders/{id}", status_code=204)
+async def cancel_order(id: str) -> None:
+    """Nothing, for an order that can have been placed, as often as it is asked; 404 for any other."""
+    if not (re.fullmatch("[0-9]{7}", id) and int(id) in PLACED_ORDER_IDS):
+        raise HTTPException(404, "no such order")
 
 
 @router.post("/orders", status_code=201)

@@ -33,6 +33,7 @@ SECTIONS = {
     "CallSpec": "call",
     "StepSpec": "step",
     "FallbackSpec": "fallback",
+    "UndoSpec": "undo",
     "EndSpec": "end",
     "LimitSpec": "limit",
     "BatchSpec": "batch",

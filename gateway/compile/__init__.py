@@ -95,6 +95,7 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, model: Model, ans
         reads_replies=frozenset(among.names.replies),
         joins=joins,
         has_loops=any(step.loop for step in steps),
+        has_undo=any(step.undo for step in steps),
         headers=frozenset(_headers(steps, inputs, reads_body)) | (_TOLD_APART_BY if spec.idempotency else frozenset()),
         reads_body=reads_body,
         takes_body=reads_body or _keeps_body(spec, steps),

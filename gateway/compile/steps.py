@@ -8,6 +8,7 @@ from gateway import telemetry
 from gateway.compile.loops import compile_loop
 from gateway.compile.recipes import Surroundings, compile_recipe
 from gateway.compile.report import Reading, Report
+from gateway.compile.undo import compile_undo
 from gateway.finding import Path
 from gateway.plan import End, Step
 from gateway.recipe import Recipe
@@ -34,6 +35,7 @@ def compile_step(name: str, spec: StepSpec, path: Path, among: Surroundings) -> 
     when = reading.expression(spec.when, (*path, "when")) if spec.when else None
     others, fallback = _fallbacks(name, spec, path, spare, among)
     end = _end(name, spec.end, (*path, "end"), reading) if spec.end else None
+    undo = compile_undo(name, spec, path, spare, among)
     _check_fallback(spec, path, report)
     for need in _needs(spec, path, among):
         reading.needs.setdefault(need)
@@ -50,6 +52,7 @@ def compile_step(name: str, spec: StepSpec, path: Path, among: Surroundings) -> 
         others=others,
         loop=loop,
         end=end,
+        undo=undo,
         span=_span(name, recipe.upstream.name, spec),
     )
 

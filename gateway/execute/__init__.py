@@ -7,13 +7,14 @@
 5  a reply may end the whole answer, and a required step that failed ends the run
 6  what failed or was skipped gets the value of its fallback
 7  what a loop brought is joined into the values that its items came from
-8  however the run ends, no task outlives it
+8  however the run ends, no task outlives it but writes that can be taken back, which are waited for
+9  when it came to nothing, they are taken back
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ from gateway.call import Callers, Ended, Failed, Outcome, Reply, Skipped, value_
 from gateway.errors import BadReply, CallError, NeedFailed
 from gateway.execute.asking import Ask
 from gateway.execute.loop import Round
+from gateway.execute.undo import WritesState
 from gateway.execute.values import ValuesState, as_read, make_values
 from gateway.plan import End, Plan, Step
 from gateway.reference import Unresolved
@@ -46,6 +48,9 @@ class Ran:
     broken: str | None = None
     """The step that ended the run: a required one that failed, or one that decides the answer."""
 
+    undone: Mapping[str, bool] | None = None
+    """Of a run that came to nothing: each write that was to be taken back, the last first, and whether it has been."""
+
 
 @dataclass(slots=True)
 class _RunState:
@@ -61,6 +66,9 @@ class _RunState:
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     spans: dict[str, Span] = field(default_factory=dict)
+    writes: WritesState | None = None
+    """Where there are any that can be taken back."""
+
     replaced: set[str] = field(default_factory=set)
     """Steps that came to nothing and whose fallback stands in for them."""
 
@@ -91,6 +99,13 @@ class _RunState:
             # A bug, whosever it is.
             self._end(error)
 
+    def has_failed(self) -> bool:
+        """There is no answer: a step that it cannot do without has failed or said so, or nobody waits for it any more."""
+        if self.over.cancelled() or self.over.exception():
+            return True
+        broken = self.outcomes.get(self.over.result() or "")
+        return isinstance(broken, Failed) or (isinstance(broken, Ended) and not broken.is_answer)
+
     def _end(self, how: str | Exception | None) -> None:
         if self.over.done():
             return
@@ -117,9 +132,11 @@ class _RunState:
                 return Skipped(f"not {step.when}")
         except CallError as error:
             return Failed(error)
-        if not step.loop:
-            return await self.ask(step.recipe, scope, span)  # 4
-        return await Round(step.loop, step.recipe, self.ask, scope, span, step.validate)()
+        if step.loop:
+            return await Round(step.loop, step.recipe, self.ask, scope, span, step.validate)()
+        if step.undo and self.writes:
+            return await self.writes.write(step, step.undo, self.ask, scope, span)
+        return await self.ask(step.recipe, scope, span)  # 4
 
     async def _instead(self, step: Step, failed: Failed, scope: Mapping[str, Any], span: Span) -> Outcome:
         """What the first of the other calls that does not fail comes to. When all do, the step has failed as its own call has."""
@@ -178,18 +195,29 @@ def _unless_it_ends(step: Step, end: End, reply: Reply, scope: Mapping[str, Any]
 async def run(plan: Plan, callers: Callers, request: Mapping[str, Any], deadline: float, span: Span) -> Ran:
     """Run a plan on the values of a request (`path query headers body`) and say how every step ended.
 
-    The deadline is absolute loop time. Cancelling the run cancels every call that is in flight.
+    The deadline is absolute loop time. Cancelling the run cancels every call that is in flight; what it has written is taken back first.
     """
     loop = asyncio.get_running_loop()
     state = _RunState(plan, Ask(callers, deadline), span, make_values(plan, request), loop.create_future())
     state.tasks = {step.name: loop.create_task(state.step(step)) for step in plan.steps}
+    if plan.has_undo:
+        state.writes = WritesState(callers, span)
     if not plan.steps:
         state.over.set_result(None)  # what is wanted of the answer takes no call
+    undone: Mapping[str, bool] | None = None
     try:
         broken = await state.over
-    finally:  # 8
-        if unfinished := [task for task in state.tasks.values() if not task.done()]:
-            for task in unfinished:
-                task.cancel()
-            await asyncio.gather(*unfinished, return_exceptions=True)
-    return Ran(state.outcomes, state.values.joined, state.spans, broken)
+    finally:
+        try:
+            if unfinished := [task for task in state.tasks.values() if not task.done()]:
+                await _cancel(unfinished)  # 8
+        finally:
+            if state.writes and state.has_failed():
+                undone = await state.writes.take_back(state.values.joined)  # 9
+    return Ran(state.outcomes, state.values.joined, state.spans, broken, undone)
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -26,6 +26,7 @@ class StepWords(TypedDict, total=False):
     optional: bool
     fallback: Any
     end: Mapping[str, Any]
+    undo: Mapping[str, Any]
     for_each: str
     concurrency: int
     limit: int | Mapping[str, int]

@@ -80,7 +80,7 @@ class Once:
         if fate == "reused":
             return problem_response(KEY_REUSED)
         response = await run()
-        if is_decided(response.status):
+        if response.is_final or is_decided(response.status):
             lasting = [line for line in response.headers if line[0] != b"server-timing"]
             outcome = Kept(fingerprint, response.status, lasting, response.body)
             await self.state.store.set(place, outcome.pack(), ttl=self.policy.ttl)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from gateway import telemetry
@@ -34,6 +34,8 @@ class Response:
     status: int
     headers: RawHeaders
     body: bytes
+    is_final: bool = False
+    """Writes have been taken back: who repeats the request with the same key is told the same, and nothing is written again under it."""
 
     def add(self, name: bytes, text: str) -> None:
         """Add a header."""
@@ -44,7 +46,7 @@ def answer(plan: Plan, ran: Ran, span: Span, shaped: Shaped | None = None) -> Re
     """The response to a request whose plan has run; `shaped` is its value where that has been made already."""
     failures = _failures(plan, ran)
     try:
-        response = _broken(ran.outcomes[ran.broken]) if ran.broken else _success(plan, ran, failures, span, shaped)
+        response = _broken(ran.outcomes[ran.broken], ran.undone) if ran.broken else _success(plan, ran, failures, span, shaped)
     except Unresolved:
         response = problem_response(Problem(502, "unshapeable", "The answer cannot be put into JSON"))
     if failures:
@@ -81,15 +83,25 @@ def _described(outcome: Outcome | None) -> str:
     return next((word for kind, word in _WORDS.items() if isinstance(outcome, kind)), "cancelled")
 
 
-def _broken(outcome: Outcome) -> Response:
+def _broken(outcome: Outcome, undone: Mapping[str, bool] | None) -> Response:
     """The response when a step has ended the run."""
     if isinstance(outcome, Failed):
-        return problem_response(of_error(outcome.error))
+        return _undone(of_error(outcome.error), undone)
     assert isinstance(outcome, Ended)  # nothing else ends a run
     if not outcome.is_answer:
-        return problem_response(of_end(outcome.status))
+        return _undone(of_end(outcome.status), undone)
     body = Answer(outcome.value).encode()
     return Response(outcome.status, [COMPLETE, (b"content-length", b"%d" % len(body)), _JSON], body)
+
+
+def _undone(problem: Problem, undone: Mapping[str, bool] | None) -> Response:
+    """A problem that says which writes have been taken back."""
+    if not undone:
+        return problem_response(problem)
+    told = [{"step": step, "undone": is_undone} for step, is_undone in undone.items()]
+    response = problem_response(replace(problem, members={**problem.members, "undone": told}))
+    response.is_final = True
+    return response
 
 
 def _success(plan: Plan, ran: Ran, failures: list[Failure], span: Span, shaped: Shaped | None) -> Response:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, WithJsonSchema
 from gateway.finding import Path
 from gateway.policy import CachePolicy, Duration, IdempotencyPolicy, RetryPolicy, Size, TlsPolicy
 from gateway.spec.answers import MergeSpec, TransformSpec
-from gateway.spec.steps import BatchSpec, CallSpec, EndSpec, FallbackSpec, JoinSpec, LimitSpec, StepSpec
+from gateway.spec.steps import BatchSpec, CallSpec, EndSpec, FallbackSpec, JoinSpec, LimitSpec, StepSpec, UndoSpec
 from gateway.spec.words import (
     CHARACTERS,
     CLOSED,
@@ -31,7 +31,7 @@ from gateway.spec.words import (
 __all__ = [
     "CHARACTERS", "METHODS", "AnswerSpec", "BatchSpec", "CallForwardSpec", "CallSpec", "EndSpec", "EndpointSpec", "FallbackSpec",
     "ForwardSpec", "GatewaySpec", "HeaderName", "InputSpec", "JoinSpec", "LimitSpec", "MergeSpec", "Name", "Spec", "StepSpec",
-    "TransformSpec", "UpstreamSpec", "known_keys",
+    "TransformSpec", "UndoSpec", "UpstreamSpec", "known_keys",
 ]  # fmt: skip
 
 

@@ -111,6 +111,13 @@ def _as_most(value: Any) -> Any:
     return {"most": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+class UndoSpec(CallSpec):
+    """The call that takes a write back, when something else that the answer cannot do without fails after it."""
+
+    within: Duration = Field(5.0, json_schema_extra={"default": "5s"})
+    """How long it may take in all, retries included. It begins when the run has failed, whatever is left of the endpoint's timeout."""
+
+
 class LimitSpec(Spec):
     """How many items a loop may have."""
 
@@ -163,6 +170,9 @@ class StepSpec(CallSpec):
 
     end: EndSpec | None = None
     """Ends the whole answer here, when a condition holds."""
+
+    undo: UndoSpec | None = None
+    """A call that takes this one back, when the endpoint fails after it went well. It sees this step's own value."""
 
     for_each: str | None = None
     """An expression that gives a list: the call is made once for each of its distinct values, which is `item`. The step's value is the

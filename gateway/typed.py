@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
@@ -29,6 +30,7 @@ class ValueType:
     """
 
     def __init__(self, annotation: Any) -> None:
+        self._annotation = annotation
         self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
 
     def __call__(self, value: Any) -> Any:
@@ -60,13 +62,19 @@ class ValueType:
             # The type's own validators are somebody else's code; what they trip over is this value all the same.
             raise BadReply(f"the type of the step raises {type(error).__name__}") from error
 
-    @property
-    def takes_null(self) -> bool:
-        """None fits, and stays None."""
+    @cached_property
+    def element(self) -> ValueType | None:
+        """What each element must be, where the type is that of a list."""
+        found = _element(self._annotation)
+        return None if found in (None, Any) else ValueType(found)
+
+    def takes(self, value: Any) -> bool:
+        """The value fits."""
         try:
-            return self(None) is None
+            self(value)
         except BadReply:
             return False
+        return True
 
     @cached_property
     def schema(self) -> Mapping[str, Any]:
@@ -101,6 +109,17 @@ class Model:
 
     answer: Hook | None = None
     """Makes the answer of all steps' values."""
+
+
+def _element(annotation: Any) -> Any:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _element(arguments[0])
+    if origin in (Union, UnionType):
+        lists = [found for one in arguments if (found := _element(one)) is not None]
+        return lists[0] if len(lists) == 1 and len(arguments) == 2 and NoneType in arguments else None
+    is_list = isinstance(origin, type) and issubclass(origin, Collection) and not issubclass(origin, Mapping)
+    return arguments[0] if is_list and arguments[1:] in ((), (...,)) else None
 
 
 def _properties(schema: Any) -> Iterator[str]:

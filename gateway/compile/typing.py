@@ -36,10 +36,9 @@ class _Typing:
     def told(self, step: Step, kind: ValueType) -> Step:
         place = (*self.path, step.name)
         fallback = step.fallback and self._fitted(step.fallback, kind, (*place, "fallback"))
-        if (why := self._why_null(step)) and not kind.takes_null:
+        if (why := self._why_null(step)) and not kind.takes(None):
             self.report.add(place, f"may be null: it {why}; {_REMEDY}", at_key=True)
-        # A loop's type is that of the whole list, and not of what each call brings.
-        recipe = step.recipe if step.loop else self._told(step.recipe, kind, place)
+        recipe = self._looped(step, kind, place) if step.loop else self._told(step.recipe, kind, place)
         others = tuple(self._told(other, kind, place) for other in step.others)
         return replace(step, recipe=recipe, others=others, fallback=fallback, validate=kind, schema=kind.schema)
 
@@ -49,6 +48,14 @@ class _Typing:
             for status, meaning in recipe.on_status.items()
         }
         return replace(recipe, validate=kind, on_status=meanings)
+
+    def _looped(self, step: Step, kind: ValueType, place: Path) -> Recipe:
+        """The call of an item, held to the type of an element: one that does not fit is that item's failure."""
+        skips = any("skip" in recipe.on_status.values() for recipe in (step.recipe, step.recipes[0]))
+        if (not step.loop or step.loop.items != "required" or skips) and not kind.takes([None]):
+            why = "may be skipped" if skips else "may not be there; or say items: required"
+            self.report.add(place, f"may have null in its list, as an item {why}; write 'list[TYPE | None]'", at_key=True)
+        return self._told(step.recipe, kind.element, place) if kind.element else step.recipe
 
     def _fitted(self, structure: Structure, kind: ValueType, place: Path) -> Structure:
         """What the type makes of a value that is written out. One with references is known, and held to the type, when it is used."""

@@ -72,10 +72,12 @@ class Fetching:
         return self._selected(one)
 
     def _selected(self, reply: Reply) -> Outcome:
-        if not self.recipe.select:
-            return reply
+        recipe = self.recipe
         try:
-            return reply.with_value(self.recipe.select(reply.value))
+            selected = reply.with_value(recipe.select(reply.value)) if recipe.select else reply
+            return selected.with_value(recipe.validate(selected.value)) if recipe.validate else selected
+        except BadReply as error:
+            return Failed(error)
         except Unresolved as error:
             return Failed(BadReply(str(error)))
 

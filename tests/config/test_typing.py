@@ -83,6 +83,38 @@ def test_meaning_of_a_status_that_does_not_fit_is_a_finding():
     assert complaints(steps, a=ValueType(int)) == ["a.on_status.404: does not fit its type: the value (int_parsing)"]
 
 
+LOOP = "for_each: path.id, get: 'shop /{item}'"
+
+
+@pytest.mark.parametrize(
+    ("step", "why"),
+    [
+        (LOOP, "an item may not be there; or say items: required"),
+        (f"{LOOP}, items: optional", "an item may not be there; or say items: required"),
+        (f"{LOOP}, items: required, on_status: {{404: skip}}", "an item may be skipped"),
+        (f"{LOOP}, items: required, batch: {{get: 'shop /?i={{items}}', on_status: {{404: skip}}}}", "an item may be skipped"),
+    ],
+)
+def test_loop_with_places_for_what_may_not_be_there_needs_a_type_with_null(step, why):
+    """The list has a place for every item, whatever came for it."""
+    complaint = f"a: may have null in its list, as {why}; write 'list[TYPE | None]'"
+
+    assert complaints(f"a: {{{step}}}", a=ValueType(list[int])) == [complaint]
+    assert complaints(f"a: {{{step}}}", a=ValueType(list[int | None])) == []
+
+
+def test_loop_whose_items_are_all_there_does_not():
+    """One that is not there fails the step."""
+    assert complaints(f"a: {{{LOOP}, items: required}}", a=ValueType(list[int])) == []
+
+
+def test_meaning_of_a_status_in_a_loop_is_an_element_s():
+    """It stands for one item."""
+    steps = f"a: {{{LOOP}, on_status: {{404: 0, 410: [0]}}}}"
+
+    assert complaints(steps, a=ValueType(list[int | None])) == ["a.on_status.410: does not fit its type: the value (int_type)"]
+
+
 def test_types_change_nothing_else_in_a_plan():
     """A typed plan is the plan that its config gives, apart from the types."""
     loaded = load_text(CONFIG + "      a: {get: shop /a, optional: true, fallback: [1]}")

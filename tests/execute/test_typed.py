@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from gateway import telemetry
 from gateway.call import Failed, Reply
@@ -102,3 +104,53 @@ async def test_step_without_a_type_is_as_before(home):
 
     assert isinstance(ran.outcomes["news"], Reply)
     assert bytes(ran.scope["news"]) == b'{"id":"as it came"}'
+
+
+PRICES = ValueType(list[int | None])
+LOOP = "skus: {get: shop /s}\nprices: {for_each: skus, get: 'shop /p/{item}', items: optional}"
+
+
+async def test_item_that_does_not_fit_is_that_item_s_failure(home):
+    """The others are there, and each is what its type makes of it."""
+    made = home(LOOP, prices=PRICES)
+    made["skus"].always(made["skus"].reply(["a", "b"]))
+    made["prices"].always(lambda call: made["prices"].reply("7" if call.target == "/p/a" else "s3cret"))
+
+    ran = await made.run()
+
+    assert ran.scope["prices"] == [7, None]
+    assert [str(error) for error in ran.outcomes["prices"].lacks] == ["does not fit its type: the value (int_parsing)"]
+
+
+async def test_item_of_a_batch_that_does_not_fit_is_that_item_s_failure(home):
+    """It came in one reply with others, which are not to blame."""
+    made = home(LOOP.replace("items: optional", "items: optional, batch: {get: 'shop /p?s={items}'}"), prices=PRICES)
+    made["skus"].always(made["skus"].reply(["a", "b"]))
+    made["prices.batch"].always(made["prices.batch"].reply({"a": "7", "b": {}}))
+
+    ran = await made.run()
+
+    assert ran.scope["prices"] == [7, None]
+    assert [str(error) for error in ran.outcomes["prices"].lacks] == ["does not fit its type: the value (int_type)"]
+
+
+async def test_loop_that_needs_all_its_items_fails_with_the_one_that_does_not_fit(home):
+    """As it does for any other failure."""
+    made = home(LOOP.replace("optional", "required"), prices=ValueType(list[int]))
+    made["skus"].always(made["skus"].reply(["a"]))
+    made["prices"].always(made["prices"].reply(None))
+
+    ran = await made.run()
+
+    assert ran.broken == "prices"
+
+
+async def test_list_of_a_loop_is_held_to_the_type_as_a_whole(home):
+    """A bound on its length, say, is no element's."""
+    made = home(LOOP, prices=ValueType(Annotated[list[int | None], Field(max_length=1)]))
+    made["skus"].always(made["skus"].reply(["a", "b"]))
+    made["prices"].always(made["prices"].reply(7))
+
+    ran = await made.run()
+
+    assert str(ran.outcomes["prices"].error) == "does not fit its type: the value (too_long)"

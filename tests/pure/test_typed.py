@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -110,9 +110,38 @@ def test_bug_in_a_validator_is_a_misfit():
 
 
 @pytest.mark.parametrize(("kind", "takes"), [(int, False), (int | None, True), (Any, True), (list[int], False)])
-def test_type_says_whether_it_takes_null(kind, takes):
-    """An optional type does, and one that takes anything."""
-    assert ValueType(kind).takes_null is takes
+def test_type_says_whether_it_takes_a_value(kind, takes):
+    """None is taken by an optional type, and by one that takes anything."""
+    assert ValueType(kind).takes(None) is takes
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        list[int],
+        tuple[int, ...],
+        set[int],
+        Sequence[int],
+        list[int] | None,
+        Optional[list[int]],  # noqa: UP045  (users write it)
+        Annotated[list[int], Field(max_length=3)],
+    ],
+)
+def test_type_of_a_list_says_what_an_element_is(kind):
+    """However the list is written."""
+    element = ValueType(kind).element
+
+    assert element
+    assert element("7") == 7
+    assert not element.takes(None)
+
+
+@pytest.mark.parametrize(
+    "kind", [int, str, dict[str, int], tuple[int, str], list[Any], list, list[int] | set[int], list[int] | int, Any]
+)
+def test_type_that_is_none_of_a_list_has_no_element(kind):
+    """Nor has one whose elements may be anything."""
+    assert ValueType(kind).element is None
 
 
 def test_schema_is_that_of_what_is_written():

@@ -41,9 +41,6 @@ def _with_what_is_joined(names: set[str], steps: Iterable[Step]) -> set[str]:
 
 
 def _told(step: Step) -> Step:
-    # The type of a loop's value is that of the whole list.
-    if step.loop and step.validate:
-        return step
     return replace(step, recipe=_as_spliced(step.recipe), others=tuple(map(_as_spliced, step.others)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -19,11 +19,17 @@ Found: TypeAlias = tuple[Schema, bool]
 _TEXT: Schema = {"type": "string"}
 
 
+def _anything(_: Schema) -> Schema:
+    return ANY
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """Reads what a config has, against schemas."""
 
     schemas: Schemas
+    standing_alone: Callable[[Schema], Schema] = _anything
+    """Reads a schema that has its references in itself."""
 
     def expression(self, expression: Expression, scope: Schema) -> Found:
         """What an expression finds."""
@@ -48,7 +54,8 @@ class Reading:
         if isinstance(node, Merge):
             return merge_schema(node, [self.template(part, scope) for part in node.parts], self.schemas)
         if isinstance(node, Transform):
-            return ANY
+            # Whatever the function raises, its part is null.
+            return self.schemas.nullable(self.standing_alone(node.hook.schema)) if node.hook.schema else ANY
         if not isinstance(node, Expression):
             return {"const": node}
         found, may_fail = self.expression(node, scope)

@@ -244,3 +244,20 @@ async def test_app_can_be_extended(upstreams):
     assert endpoint.json()["user"] == {"id": 7, "segment": "new"}
     assert own.json() == {"id": 1, "segment": "new"}
     assert {own.headers["x-mark"], endpoint.headers["x-mark"]} == {"1"}
+
+
+async def test_document_has_the_types(serve):
+    """Of fields, each by its name, and of what the class says that its answer is."""
+    client = await serve(CONFIG, endpoints=[Home, Shown])
+
+    document = (await client.get("/openapi.json")).json()
+
+    home, shown = (
+        document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+        for path in ("/v1/home/{user_id}", "/v1/shown/{user_id}")
+    )
+    assert home["user"]["properties"] == {"id": {"type": "integer"}, "segment": {"type": "string", "default": "new"}}
+    assert home["orders"] == {"type": "array", "items": {"$ref": "#/components/schemas/Order"}}
+    assert set(document["components"]["schemas"]["Order"]["required"]) == {"id", "total"}
+    assert shown["Greeting"] == {"type": "string"}
+    assert "user" not in shown

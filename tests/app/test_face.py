@@ -258,6 +258,6 @@ async def test_document_has_the_types(serve):
     )
     assert home["user"]["properties"] == {"id": {"type": "integer"}, "segment": {"type": "string", "default": "new"}}
     assert home["orders"] == {"type": "array", "items": {"$ref": "#/components/schemas/Order"}}
-    assert set(document["components"]["schemas"]["Order"]["required"]) == {"id", "total"}
+    assert set(document["components"]["schemas"]["Order"]["properties"]) == {"id", "total"}
     assert shown["Greeting"] == {"type": "string"}
     assert "user" not in shown

@@ -57,6 +57,19 @@ async def test_what_failed_itself_is_not_undone(shop: Any) -> None:
     assert ran.undone == {"order": True}
 
 
+async def test_a_status_with_a_meaning_of_its_own_is_not_undone(home: Any) -> None:
+    """It is no failure, and nothing was written either."""
+    shop = home("""
+        order: { post: shop /orders, on_status: { 409: there }, undo: { delete: shop /orders } }
+        mail: { post: shop /mails, needs: [order] }
+    """)
+    shop["order"].replies(409)
+    shop["mail"].replies(500)
+
+    assert (await shop.run()).undone == {}
+    assert shop["order.undo"].attempts == 0
+
+
 async def test_an_optional_step_that_fails_undoes_nothing(home: Any) -> None:
     """There is an answer, and the write is part of it."""
     shop = home(ORDERED.replace("needs: [paid]", "needs: [paid], optional: true"))

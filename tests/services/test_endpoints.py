@@ -103,6 +103,22 @@ async def test_orders_refuses_a_bad_draft(orders: Any, draft: dict[str, object])
     assert "detail" in reply.json()
 
 
+async def test_orders_takes_a_placed_order_back(orders: Any) -> None:
+    """As often as it is asked, since nothing is stored; it is counted like any other call."""
+    placed = await orders.client.post("/orders", json={"user": 42, "items": [{"sku": "sku-0001", "quantity": 1}]})
+
+    statuses = [(await orders.client.delete(placed.headers["location"])).status_code for _ in range(2)]
+
+    assert statuses == [204, 204]
+    assert (await orders.get("/_stats")).json()["received"] == 3
+
+
+@pytest.mark.parametrize("order_id", ["4209", "0", "abcdefg", "9" * 5000, "１００００００"])
+async def test_orders_that_nobody_placed_cannot_be_taken_back(orders: Any, order_id: str) -> None:
+    """Those of `GET /orders` were delivered long ago."""
+    assert (await orders.client.delete(f"/orders/{order_id}")).status_code == 404
+
+
 async def test_catalog_tells_what_a_product_is(catalog: Any) -> None:
     """A product has these members in this order, its price a number."""
     reply = await catalog.get("/products/sku-0042")

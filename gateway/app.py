@@ -30,6 +30,7 @@ from gateway.guard import Guard, send_problem
 from gateway.inbound.endpoint import Endpoint
 from gateway.inbound.once import Once, OutcomesState
 from gateway.inbound.operation import describe
+from gateway.inbound.relay import Relay
 from gateway.inbound.route import Endpoints, Shortcut
 from gateway.inbound.visit import VisitsState
 from gateway.limit import LimitsState
@@ -193,9 +194,8 @@ class Gateway:
         callers = Callers(of, shelves, running.left)
         timing = self.spec.answer.server_timing
         once = Once(plan.idempotency, running.outcomes) if plan.idempotency else None
-        return Endpoint(
-            plan, callers, self._tracing, running.limits, running.visits, running.threads, once, timing, self.revision
-        )
+        kind = Relay if plan.passthrough else Endpoint
+        return kind(plan, callers, self._tracing, running.limits, running.visits, running.threads, once, timing, self.revision)
 
     def _lead_to(self, endpoint: Callable[[Plan], ASGIApp]) -> None:
         self._endpoints.lead_to((plan.method, plan.path, endpoint(plan)) for plan in self.plans)

@@ -31,6 +31,9 @@ VERSIONS = ("1.0", "1.1", "2", "3")
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 """What endpoints may have; which of them one has is its route's to say."""
 
+IS_HEAD = "gateway.is_head"
+"""In the scope of a HEAD, which endpoints see as a GET."""
+
 _PATH = re.compile(rb"(?:[!$&-;=?-\[\]_a-z~]++|%(?!2[Ff]|5[Cc]|00)[0-9A-Fa-f]{2})*+")
 _QUERY = re.compile(rb"[!-\"$-~]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -50,7 +53,7 @@ class Guard:
                 return send_problem(problem, send)
             if scope["method"] == "HEAD":
                 # HEAD is GET without the body, which the server leaves out. The server's own scope must keep the method.
-                scope = {**scope, "method": "GET"}
+                scope = {**scope, "method": "GET", IS_HEAD: True}
         return self.app(scope, receive, send)
 
 

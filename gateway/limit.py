@@ -55,9 +55,9 @@ class Limit:
         elif self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
-    def move(self, when: float) -> None:
-        """End at another time; infinite: not at all, until it is moved again. Only while somebody is within."""
-        tick = NEVER if when == inf else ceil(when * TICKS - 1e-6)
+    def move(self, seconds: float) -> None:
+        """End so many seconds from now instead; infinite: not at all, until it is moved again. Only while somebody is within."""
+        tick = NEVER if seconds == inf else ceil((self._limits.loop.time() + seconds) * TICKS - 1e-6)
         if tick != self._tick and not self.expired:
             self._leave()
             self._tick = tick

@@ -178,6 +178,24 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Passthrough:
+    """How the request and the reply of a plan's one step go by."""
+
+    keeps: frozenset[bytes] = field(repr=False)
+    """Names of the reply's header fields that the client gets, in lower case."""
+
+    named: tuple[str, ...]
+    """Those among them that the config names."""
+
+    idle: float
+    """Seconds for which either side may be silent while a body goes by."""
+
+    def __str__(self) -> str:
+        kept = f" · keeps {', '.join(self.named)}" if self.named else ""
+        return f"to the head · passthrough, idle {show_duration(self.idle)}{kept}"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """An endpoint, compiled."""
 
@@ -222,6 +240,9 @@ class Plan:
     idempotency: IdempotencyPolicy | None = None
     """A request with a key runs once."""
 
+    passthrough: Passthrough | None = None
+    """Its one step's reply is the answer, as it comes."""
+
     @property
     def recipes(self) -> tuple[Recipe, ...]:
         """Every call that its steps may make."""
@@ -246,7 +267,10 @@ class Plan:
         names = max(len(step.name) for step in self.steps)
         calls = max(len(str(step)) for step in self.steps)
         width = 2 + names + 2 + calls + 2
-        said = (f"within {show_duration(self.timeout)}", *(str(part) for part in (self.idempotency, self.head) if part))
+        within = f"within {show_duration(self.timeout)}"
+        if self.passthrough:
+            within = f"{within} {self.passthrough}"
+        said = (within, *(str(part) for part in (self.idempotency, self.head) if part))
         head = f"{f'{self.method} {self.path}':{width}}{' · '.join(said)}"
         steps = (f"  {step.name:{names}}  {step!s:{calls}}  {' · '.join(step.remarks())}".rstrip() for step in self.steps)
         return "\n".join((head, *steps))

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
 from gateway.call import NO_BODY, Call, Caller, Headers, Reply
 from gateway.decode import Undecodable
 from gateway.errors import AttemptTimeout, BadReply, CallError, Disconnected, StartError, StatusRefused, Unreachable, Unrendered
+from gateway.passage import Passage
 from gateway.policy import TlsPolicy
 from gateway.recipe import Upstream
-from gateway.transport import Body, Outgoing, Transport, Whole, exchange, make_context
+from gateway.transport import Body, Outgoing, Streamed, Transport, Whole, exchange, framed, make_context
 from gateway.verdict import IDEMPOTENT
 
 TIME_LEFT = "x-request-timeout"
@@ -89,27 +90,38 @@ class OverWire:
     def __init__(self, upstream: Upstream, wire: Transport, known: Iterable[Headers]) -> None:
         url = httpx.URL(upstream.url)
         self._pool = wire.keep(url, upstream.tls, upstream.unix)
-        self._fixed = f"Host: {url.netloc.decode('ascii')}\r\naccept-encoding: {_encodings(upstream)}\r\n"
+        self._host = f"Host: {url.netloc.decode('ascii')}\r\n"
+        self._fixed = f"{self._host}accept-encoding: {_encodings(upstream)}\r\n"
         self._max_reply = upstream.max_reply
         self._known = {headers: _lines(headers) for headers in known}
 
     async def __call__(self, call: Call) -> Reply:
-        """The reply, its status accepted and its body decoded."""
-        ready = Outgoing(call.method, self._request(call), None, self._max_reply, call.method in IDEMPOTENT)
+        """The reply, its status accepted and its body decoded; where bodies go by, when they have."""
+        if call.passage:
+            return await self._pass(call, call.passage)
+        request = self._head(call, self._fixed, _framing(call.method, len(call.body))) + call.body
+        ready = Outgoing(call.method, request, None, self._max_reply, call.method in IDEMPOTENT)
         reply = await exchange(self._pool, ready, Whole)
         return judge(call, reply.status, Received(reply.headers), reply.body.whole())
 
-    def _request(self, call: Call) -> bytes:
-        """The bytes of a request."""
+    async def _pass(self, call: Call, passage: Passage) -> Reply:
+        length = passage.flow.length
+        head = self._head(call, self._host, _framing(call.method, length))
+        body = None if length == 0 else framed(passage.body(), length)
+        reply = await exchange(self._pool, Outgoing(call.method, head, body, 0, not body and call.method in IDEMPOTENT), Streamed)
+        try:
+            return await _hand_on(passage, reply.status, reply.headers, reply)
+        finally:
+            await reply.close()
+
+    def _head(self, call: Call, fixed: str, framing: str) -> bytes:
+        """The bytes of a request without its body."""
         # Rendering lets nothing else through. Should it slip all the same, it must not become a request of its own.
         if not _TARGET.fullmatch(call.target):
             raise Unrendered("a target with a character that no target has")
         lines = self._known.get(call.headers) or _lines(call.headers)
-        length = f"Content-Length: {len(call.body)}\r\n" if call.body or call.method in _WITH_BODY else ""
-        return (
-            f"{call.method} {call.target} HTTP/1.1\r\n{self._fixed}{lines}{_own_lines(call, self._pool.loop.time())}{length}\r\n".encode()
-            + call.body
-        )
+        own = _own_lines(call, self._pool.loop.time())
+        return f"{call.method} {call.target} HTTP/1.1\r\n{fixed}{lines}{own}{framing}\r\n".encode()
 
 
 class OverClient:
@@ -121,10 +133,13 @@ class OverClient:
         self._encodings = f"accept-encoding: {_encodings(upstream)}\r\n"
 
     async def __call__(self, call: Call) -> Reply:
-        """The reply, its status accepted and its body decoded."""
+        """The reply, its status accepted and its body decoded; where bodies go by, when they have."""
         try:
             response = await self._client.send(self._request(call), stream=True)
             try:
+                if call.passage:
+                    parts = cast("httpx.AsyncByteStream", response.stream)
+                    return await _hand_on(call.passage, response.status_code, response.headers.raw, parts)
                 body = await self._read(response)
             finally:
                 await response.aclose()
@@ -137,9 +152,12 @@ class OverClient:
         # httpx normalises what it is given. What is sent is what was rendered, or nothing.
         if url.raw_path != call.target.encode():
             raise Unrendered("the target would be changed on its way out")
-        fields = self._encodings + _lines(call.headers) + _own_lines(call, asyncio.get_running_loop().time())
+        passage = call.passage
+        fixed = _framing(call.method, passage.flow.length) if passage else self._encodings
+        fields = fixed + _lines(call.headers) + _own_lines(call, asyncio.get_running_loop().time())
         headers = [line.split(b": ", 1) for line in fields.encode().split(b"\r\n")[:-1]]
-        return httpx.Request(call.method, url, headers=[(name, text) for name, text in headers], content=call.body or None)
+        content = passage.body() if passage and passage.flow.length != 0 else call.body or None
+        return httpx.Request(call.method, url, headers=[(name, text) for name, text in headers], content=content)
 
     async def _read(self, response: httpx.Response) -> bytes:
         body = Body(self._upstream.max_reply)
@@ -155,6 +173,23 @@ class OverClient:
 
 def _encodings(upstream: Upstream) -> str:
     return "gzip, deflate" if upstream.compression else "identity"
+
+
+def _framing(method: str, length: int | None) -> str:
+    """What says where the body of a request ends."""
+    if length is None:
+        return "Transfer-Encoding: chunked\r\n"
+    return f"Content-Length: {length}\r\n" if length or method in _WITH_BODY else ""
+
+
+async def _hand_on(passage: Passage, status: int, headers: Iterable[tuple[bytes, bytes]], parts: AsyncIterable[bytes]) -> Reply:
+    """Hand a reply on as it comes. Raises `BadReply`, and what reading it raises."""
+    if not 200 <= status <= 599:
+        raise BadReply("a status that is none")
+    await passage.begin(status, headers)
+    async for part in parts:
+        await passage.take(part)
+    return Reply(status, Received(headers))
 
 
 def _lines(headers: Headers) -> str:

@@ -38,6 +38,9 @@ def classify(call: Call, result: Reply | CallError) -> Verdict:
     """Judge an attempt. A failure is retryable when it may pass and sending the call again cannot do something twice."""
     if isinstance(result, Reply):
         return Verdict.OK
+    if call.passage:
+        # Nothing that has gone by is there to be sent, or taken back, again.
+        return Verdict.RETRYABLE if isinstance(result, Unreachable) and not call.passage.flow.sent else Verdict.FATAL
     if isinstance(result, Unreachable):
         return Verdict.RETRYABLE
     if call.method in IDEMPOTENT and _may_pass(result):

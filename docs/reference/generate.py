@@ -29,6 +29,7 @@ SECTIONS = {
     "IdempotencyPolicy": "idempotency",
     "TlsPolicy": "tls",
     "EndpointSpec": "endpoint",
+    "PassthroughSpec": "passthrough",
     "InputSpec": "input",
     "CallSpec": "call",
     "StepSpec": "step",

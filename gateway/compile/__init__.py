@@ -11,6 +11,7 @@ from gateway.compile.fields import fields_input
 from gateway.compile.foreseen import members
 from gateway.compile.heads import compile_head
 from gateway.compile.joins import check_joins, joined
+from gateway.compile.passthrough import compile_passthrough, meaningful, passing, refuse_model
 from gateway.compile.recipes import Surroundings
 from gateway.compile.report import RESERVED, Names, Reading, Report
 from gateway.compile.response import hooked, read_response
@@ -69,6 +70,9 @@ def _endpoints(spec: GatewaySpec, loaded: Loaded, report: Report) -> Iterator[Pl
 
 
 def _plan(spec: EndpointSpec, path: Path, among: Surroundings, model: Model, answer: AnswerSpec) -> Plan:
+    if spec.passthrough:
+        refuse_model(model, path, among.report)
+        spec, model, answer = meaningful(spec, path, among.report), Model(), AnswerSpec(errors=None, fields=False)
     steps = typed(_steps(spec, path, among), model.types, (*path, "steps"), among.report)
     _check_cycles(steps, path, among.report)
     _check_idempotency(spec, path, among)
@@ -100,6 +104,7 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, model: Model, ans
         reads_body=reads_body,
         takes_body=reads_body or _keeps_body(spec, steps),
         idempotency=spec.idempotency,
+        passthrough=compile_passthrough(spec.passthrough, path, among.report) if spec.passthrough else None,
     )
 
 
@@ -108,7 +113,7 @@ def _steps(spec: EndpointSpec, path: Path, among: Surroundings) -> Iterator[Step
         if name in RESERVED:
             among.report.add((*path, "steps", name), f"{name!r} is a reserved word; name the step otherwise", at_key=True)
         if made := compile_step(name, step, (*path, "steps", name), among):
-            yield made
+            yield passing(made, spec.method) if spec.passthrough else made
 
 
 def _keeps_body(spec: EndpointSpec, steps: Iterable[Step]) -> bool:
@@ -156,7 +161,8 @@ def _names(spec: EndpointSpec, path: Path, report: Report) -> Names:
     written = tuple(report.source.at((*path, "steps")) or spec.steps)
     may_have_body = spec.method in _HAS_BODY or report.lacks(spec, "method", path)
     loops = frozenset(name for name, step in spec.steps.items() if step.for_each is not None)
-    return Names(tuple(dict.fromkeys(_PARAMETER.findall(spec.path))), written, may_have_body, loops=loops)
+    goes_by = spec.passthrough is not None
+    return Names(tuple(dict.fromkeys(_PARAMETER.findall(spec.path))), written, may_have_body, loops=loops, goes_by=goes_by)
 
 
 def _check_path(spec: EndpointSpec, path: Path, seen: dict[tuple[str, str], Path], report: Report) -> None:

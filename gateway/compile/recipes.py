@@ -157,7 +157,7 @@ def _parts(spec: CallSpec, path: Path, reading: Reading, spare: Reading) -> dict
     """All of a call that has references in it; `spare` reads what stands in for a reply."""
     report = reading.report
     check_headers(spec.headers, (*path, "headers"), report)
-    check_forward(spec.forward, (*path, "forward"), report)
+    check_forward(spec.forward, (*path, "forward"), report, goes_by=reading.names.goes_by)
     headers: list[tuple[str, Template]] = []
     for name, text in spec.headers.items():
         if template := reading.template(text, (*path, "headers", name)):

@@ -66,6 +66,9 @@ class Names:
     has_body: bool
     """The endpoint's method comes with a body."""
 
+    goes_by: bool = False
+    """The endpoint is a passthrough: whatever body there is, nobody reads it."""
+
     reads: dict[tuple[Where | Literal["body"], str], None] = field(default_factory=dict)
     """What references have named of the client's request so far: the endpoint's inputs, declared or not."""
 
@@ -84,6 +87,8 @@ class Names:
             return "'item' is what 'for_each' goes through, and stands only in the step's own call"
         if head == "auth" and head not in self.steps:
             return f"{head!r} is not available here"
+        if head == "body" and self.goes_by:
+            return "the body of a passthrough goes by, and is not read"
         if head == "body" and not self.has_body:
             return "there is no body: the endpoint's method has none"
         if head in ("query", "headers") and second is None:

@@ -74,10 +74,10 @@ def check_path(mask: str, path: Path, report: Report) -> None:
         report.add(path, "the path has an empty or a dot segment")
 
 
-def check_forward(spec: ForwardSpec, path: Path, report: Report) -> None:
-    """Report fields that cannot be passed on."""
+def check_forward(spec: ForwardSpec, path: Path, report: Report, *, goes_by: bool = False) -> None:
+    """Report fields that cannot be passed on. Which codings a reply may have is the client's to say where it goes by."""
     for index, name in enumerate(spec.headers):
-        if name.lower() in (*HOP_BY_HOP, *_OURS):
+        if name.lower() in (*HOP_BY_HOP, *_OURS) and not (goes_by and name.lower() == "accept-encoding"):
             report.add((*path, "headers", index), f"{name!r} is never passed on")
 
 

@@ -49,3 +49,4 @@ class EndpointWords(TypedDict, total=False):
     response: Any
     status: str | int
     headers: Mapping[str, str]
+    passthrough: bool | Mapping[str, Any]

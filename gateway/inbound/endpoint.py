@@ -77,10 +77,10 @@ class Endpoint:
         trace = self.tracing.begin(self._span, _carrier(headers), partial(_attributes, scope, headers))
         root = trace.root
         try:
-            response = await self._respond(scope, headers, receive, root)
-            if response.status >= 500:
-                root.fail(str(response.status))
-            await _send(response, root, send)
+            if response := await self._respond(scope, headers, receive, send, root):
+                if response.status >= 500:
+                    root.fail(str(response.status))
+                await _send(response, root, send)
         except ClientGone:
             # There is nobody to answer, and nothing went wrong.
             pass
@@ -93,7 +93,15 @@ class Endpoint:
         finally:
             self.tracing.finish(trace)
 
-    async def _respond(self, scope: Scope, headers: Picked, receive: Receive, span: Span) -> Response:
+    async def _respond(
+        self,
+        scope: Scope,
+        headers: Picked,
+        receive: Receive,
+        send: Send,  # noqa: ARG002 - a relay's, which sends by itself
+        span: Span,
+    ) -> Response | None:
+        """What is to be sent; None when it has been."""
         plan = self.plan
         deadline = self.limits.loop.time() + plan.timeout
         try:

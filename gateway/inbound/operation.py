@@ -19,6 +19,11 @@ from gateway.plan import Plan
 
 _WITHOUT_BODY = ("204", "205", "304")
 
+_GOES_BY = {
+    "default": {"description": "What the upstream answers, as it comes, or a problem", "content": {"*/*": {"schema": {}}}}
+}
+"""Of a passthrough nobody can say more: any status may be its upstream's own."""
+
 
 def describe(own: Mapping[str, Any], plans: Iterable[Plan], documents: Mapping[str, Document]) -> dict[str, Any]:
     """The OpenAPI document of all endpoints, and of whatever the app has of its own.
@@ -69,7 +74,7 @@ def _operation(plan: Plan, answers: Answers) -> dict[str, Any]:
     if plan.takes_body:
         kind = "application/json" if plan.reads_body else "*/*"
         operation["requestBody"] = {"required": plan.reads_body, "content": {kind: {"schema": {}}}}
-    operation["responses"] = _responses(plan, answers)
+    operation["responses"] = _GOES_BY if plan.passthrough else _responses(plan, answers)
     return operation
 
 

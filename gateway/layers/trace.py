@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from gateway import telemetry
 from gateway.call import Call, Caller, Reply
 from gateway.errors import CallError, CallTimeout, StatusRefused
+from gateway.passage import Flow
 from gateway.recipe import Upstream
-from gateway.telemetry import SpanType
+from gateway.telemetry import Span, SpanType
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -52,6 +53,9 @@ class Trace:
                     span.own[telemetry.HTTP_STATUS] = refused
                 span.fail(str(refused or telemetry.error_type(error)))
                 raise
+            finally:
+                if call.passage:
+                    _measure(call.passage.flow, span)
             span.own[telemetry.HTTP_STATUS] = reply.status
             if reply.status >= 400:
                 span.fail(str(reply.status))
@@ -67,3 +71,11 @@ class Trace:
             telemetry.URL_TEMPLATE: call.template,
         }
         return SpanType(f"{call.method} {call.template}", "client", attributes)
+
+
+def _measure(flow: Flow, span: Span) -> None:
+    """What has gone by, however it ended."""
+    span.own[telemetry.HTTP_REQUEST_SIZE] = flow.sent
+    if flow.status:
+        span.own[telemetry.HTTP_STATUS] = flow.status
+        span.own[telemetry.HTTP_RESPONSE_SIZE] = flow.received

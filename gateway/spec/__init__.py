@@ -30,8 +30,8 @@ from gateway.spec.words import (
 
 __all__ = [
     "CHARACTERS", "METHODS", "AnswerSpec", "BatchSpec", "CallForwardSpec", "CallSpec", "EndSpec", "EndpointSpec", "FallbackSpec",
-    "ForwardSpec", "GatewaySpec", "HeaderName", "InputSpec", "JoinSpec", "LimitSpec", "MergeSpec", "Name", "Spec", "StepSpec",
-    "TransformSpec", "UndoSpec", "UpstreamSpec", "known_keys",
+    "ForwardSpec", "GatewaySpec", "HeaderName", "InputSpec", "JoinSpec", "LimitSpec", "MergeSpec", "Name", "PassthroughSpec", "Spec",
+    "StepSpec", "TransformSpec", "UndoSpec", "UpstreamSpec", "known_keys",
 ]  # fmt: skip
 
 
@@ -119,6 +119,16 @@ class InputSpec(Spec):
     """A regular expression the whole text must match; matched in linear time."""
 
 
+class PassthroughSpec(Spec):
+    """What there is to say of an endpoint whose request and reply go by, unread, as they come."""
+
+    headers: tuple[HeaderName, ...] = ()
+    """Headers of the reply to keep besides those that describe it."""
+
+    idle: Duration = Field(60.0, json_schema_extra={"default": "1m"})
+    """How long either side may be silent while a body goes by."""
+
+
 class EndpointSpec(Spec):
     """What clients call, and what it takes to answer."""
 
@@ -160,6 +170,9 @@ class EndpointSpec(Spec):
 
     headers: dict[HeaderName, str] = Field(default={}, json_schema_extra=CLOSED)
     """Headers of a good answer. One whose value is absent is left out; of a list, each value is a line of its own."""
+
+    passthrough: Annotated[PassthroughSpec | None, or_on(PassthroughSpec)] = None
+    """The client's request and the reply of the one step go by as they come; `timeout` is for the reply's head. `true`, or how."""
 
 
 class AnswerSpec(Spec):

@@ -38,6 +38,8 @@ def or_off(kind: Any) -> Any:
 
 
 def _true_is_empty(value: Any) -> Any:
+    if value is not None and not isinstance(value, bool | dict | BaseModel):
+        raise PydanticCustomError("switch", "should be true, false, or keys with their values")
     return {} if value is True else _false_is_none(value)
 
 

@@ -23,12 +23,12 @@ from gateway.transport.names import NamesState
 from gateway.transport.pool import PoolLimits, PoolState
 from gateway.transport.reading import HeadLimits
 from gateway.transport.reply import Streamed, Whole
-from gateway.transport.request import Outgoing, outgoing
+from gateway.transport.request import Outgoing, framed, outgoing
 from gateway.transport.tls import make_context
 
 __all__ = [
-    "Body", "HeadLimits", "NamesState", "Outgoing", "PoolLimits", "PoolState", "Transport", "Whole", "WirePolicy", "exchange",
-    "make_context", "outgoing",
+    "Body", "HeadLimits", "NamesState", "Outgoing", "PoolLimits", "PoolState", "Streamed", "Transport", "Whole", "WirePolicy",
+    "exchange", "framed", "make_context", "outgoing",
 ]  # fmt: skip
 
 PORTS = {"http": 80, "https": 443}

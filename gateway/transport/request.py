@@ -7,7 +7,7 @@ the next caller. So a request has one way to say where it ends, and what is sent
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -81,13 +81,18 @@ def _with_body(request: httpx.Request, head: bytes, lowered: bytes) -> Outgoing:
     return Outgoing(request.method, head + content, can_repeat=request.method in IDEMPOTENT)
 
 
+def framed(body: AsyncIterable[bytes], length: int | None) -> AsyncIterator[bytes]:
+    """A body that comes piece by piece, as it is written: exactly as long as was announced, or in chunks."""
+    return _chunks(body) if length is None else _measured(body, length)
+
+
 def _length(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 20):
         raise httpx.LocalProtocolError("not a Content-Length")
     return int(text)
 
 
-async def _chunks(stream: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
+async def _chunks(stream: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
     """A body of unknown length in chunks (RFC 9112, section 7.1)."""
     async for part in stream:
         if part:
@@ -95,7 +100,7 @@ async def _chunks(stream: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
     yield b"0\r\n\r\n"
 
 
-async def _measured(stream: httpx.AsyncByteStream, length: int) -> AsyncIterator[bytes]:
+async def _measured(stream: AsyncIterable[bytes], length: int) -> AsyncIterator[bytes]:
     """A body exactly as long as was announced."""
     left = length
     async for part in stream:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.guard import LONGEST_TARGET, MOST_HEADER_BYTES, MOST_HEADERS, Guard, refuse
+from gateway.guard import IS_HEAD, LONGEST_TARGET, MOST_HEADER_BYTES, MOST_HEADERS, Guard, refuse
 
 HOST = (b"host", b"example.test")
 
@@ -323,12 +323,12 @@ async def test_a_good_request_is_passed_on_as_it_is() -> None:
 
 
 async def test_head_is_get_for_the_app_and_stays_head_for_the_server() -> None:
-    """The server leaves out the body, so that its own scope must keep the method."""
+    """The server leaves out the body, so that its own scope must keep the method; endpoints can tell."""
     scope = request(method="HEAD", path=b"/v1", extensions={"x": 1})
 
     scopes, _ = await asked(scope)
 
-    assert scopes == [{**scope, "method": "GET"}]
+    assert scopes == [{**scope, "method": "GET", IS_HEAD: True}]
     assert scope["method"] == "HEAD"
 
 

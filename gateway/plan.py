@@ -174,7 +174,10 @@ class Step:
             yield f"ends with {self.end.status} when {self.end.when}"
         if self.undo:
             yield str(self.undo)
-        yield from self.recipe.remarks()
+        own, *_ = self.recipes
+        if own is not self.recipe and (cache := self.recipe.policies.cache):
+            yield str(cache)
+        yield from own.remarks()
 
 
 @dataclass(frozen=True, slots=True)

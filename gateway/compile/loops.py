@@ -30,7 +30,7 @@ def compile_loop(name: str, spec: StepSpec, path: Path, reading: Reading, among:
         return None
     over = reading.expression(spec.for_each, (*path, "for_each"))
     limit = _limit(spec.limit, (*path, "limit"), among)
-    batch = _batch(name, spec.batch, (*path, "batch"), reading, among) if spec.batch else None
+    batch = _batch(name, spec, spec.batch, path, reading, among) if spec.batch else None
     join = _join(name, spec.join, (*path, "join"), reading, among) if spec.join else None
     if not over or (spec.batch and not batch) or (spec.join and not join):
         return None
@@ -43,16 +43,26 @@ def _limit(spec: LimitSpec, path: Path, among: Surroundings) -> int:
     return spec.most or spec.first or 1
 
 
-def _batch(name: str, spec: BatchSpec, path: Path, whole: Reading, among: Surroundings) -> Batch | None:
+def _batch(name: str, step: StepSpec, spec: BatchSpec, path: Path, whole: Reading, among: Surroundings) -> Batch | None:
     report = among.report
+    for word in ("accept", "on_status"):
+        if word in step.model_fields_set:
+            report.add((*path, word), f"{word!r} is never used: it is the batch that is sent; write it there", at_key=True)
+    path = (*path, "batch")
     reading = Reading(report, among.names, whole.needs, given="items")
-    recipe = compile_recipe(f"{name}.batch", spec, path, reading, reading, among)
+    recipe = compile_recipe(f"{name}.batch", _limited(spec, step), path, reading, reading, among)
     if recipe and not reading.uses_given:
         report.add(path, "'items' stands nowhere in it, so that all its calls would be the same; write {items}", at_key=True)
     if "cache" in spec.model_fields_set:
         report.add((*path, "cache"), "what is kept is each item's, so that 'cache' belongs to the step", at_key=True)
     key = reading.own(spec.key, (*path, "key")) if spec.key else None
     return Batch(_uncached(recipe), spec.size, key, _sends_more(recipe)) if recipe else None
+
+
+def _limited(spec: BatchSpec, step: StepSpec) -> BatchSpec:
+    """With what the step says of its attempts, where the batch says nothing of its own."""
+    words = {"timeout", "retry"} & step.model_fields_set - spec.model_fields_set
+    return spec.model_copy(update={word: getattr(step, word) for word in words})
 
 
 def _uncached(recipe: Recipe) -> Recipe:

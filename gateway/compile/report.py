@@ -78,8 +78,8 @@ class Names:
     replies: set[str] = field(default_factory=set)
     """Steps whose reply's status or headers references have named so far."""
 
-    def complaint(self, name: tuple[str, ...]) -> str | None:
-        """Why this name cannot be read, None when it can."""
+    def complaint(self, name: tuple[str, ...], given: str | None = None) -> str | None:
+        """Why this name cannot be read, None when it can. Where it stands, one more name may be given."""
         head, second = name[0], name[1] if len(name) > 1 else None
         if head == "@":
             return "'@' and '*' at the top name everything at once; name what you need"
@@ -98,7 +98,7 @@ class Names:
         if head == "steps":
             return self._complaint_about_reply(name)
         if head not in REQUEST and head not in self.steps:
-            known = (*self.steps, *(name for name in REQUEST if name != "body" or self.has_body), "steps")
+            known = (*self.steps, *(name for name in REQUEST if name != "body" or self.has_body), "steps", given or "")
             return f"unknown name {head!r}{did_you_mean(head, known)}"
         return None
 
@@ -167,7 +167,7 @@ class Reading:
     def _check(self, name: tuple[str, ...], path: Path) -> None:
         if name[0] == self.given:
             self.uses_given = True
-        elif complaint := self.names.complaint(name):
+        elif complaint := self.names.complaint(name, self.given):
             self.report.add(path, complaint)
         elif name[0] == "steps":
             self.needs.setdefault(name[1])

@@ -189,7 +189,8 @@ class StepSpec(CallSpec):
     and the answer says so; other failures fail the step. `required`: all fail it. `optional`: none does."""
 
     batch: BatchSpec | None = None
-    """A call that fetches many items at once, `items`; the step's own call says what is cached for each of them."""
+    """A call that fetches many items at once, `items`, with the step's `timeout` and `retry` unless it has its own; the step's own call
+    says what is cached for each of them."""
 
     join: JoinSpec | None = None
     """Puts what came back into the objects that the items came from."""

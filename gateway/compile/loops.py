@@ -71,7 +71,8 @@ def _uncached(recipe: Recipe) -> Recipe:
 
 
 def _sends_more(recipe: Recipe) -> bool:
-    names = {name[0] for expression in recipe.sends() for name in expression.names}
+    """A write carries its request's `Idempotency-Key`; no reply is about that."""
+    names = {name[0] for expression in recipe.sends() for name in expression.names if name[1:] != ("idempotency_key",)}
     return bool(names - {"items"} or recipe.forward_headers or recipe.forward_query)
 
 

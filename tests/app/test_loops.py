@@ -125,6 +125,19 @@ async def test_what_is_kept_of_a_batch_is_no_whole_reply(serve: Any, upstreams: 
     assert [call.request.url.params["sku"] for call in asked.calls] == ["a,b", ",".join(also), "b"]
 
 
+async def test_the_key_of_a_request_keeps_nothing_apart(serve: Any, upstreams: respx.Router) -> None:
+    """Searching by POST carries the client's `Idempotency-Key`; what was found is as good for the next request."""
+    search = upstreams.post("http://shop.test/search").respond(json=[{"sku": "a"}])
+    config = KEPT.replace('get: "shop /products?sku={items}"', 'post: shop /search, body: "{items}"')
+    client = await serve(config.replace("method: POST", "method: POST\n    idempotency: true"))
+
+    for key in ("one", "two"):
+        answer = await client.post("/lists", json={"skus": ["a"]}, headers={"idempotency-key": key})
+        assert answer.json()["products"] == [{"sku": "a"}]
+
+    assert search.call_count == 1
+
+
 async def test_items_that_are_objects_find_their_own_in_a_batch(serve: Any, upstreams: respx.Router) -> None:
     """`key` is read from them as from the reply's elements: two members together are a key too."""
     rows = [{"shop": "b", "sku": 1, "left": 0}, {"shop": "a", "sku": 1, "left": 5}]

@@ -116,6 +116,12 @@ def test_what_is_not_of_its_format_is_undecodable(name: str, body: bytes, kind: 
     assert len(str(caught.value)) < 80
 
 
+def test_attributes_are_counted_before_they_are_read() -> None:
+    """One element may have millions, and all of them would be read before anybody is told."""
+    with pytest.raises(Undecodable, match="too many"):
+        decoded("xml", b"<a " + b"b='' " * (MOST + 1))
+
+
 @pytest.mark.parametrize("charset", sorted({module.name for module in pkgutil.iter_modules(encodings.__path__)}))
 def test_no_codec_of_python_gets_past_text(charset: str) -> None:
     """Whatever a reply says its charset is, there is text that JSON can hold, or it is a bad reply."""

@@ -35,19 +35,19 @@ class _Typing:
 
     def told(self, step: Step, kind: ValueType) -> Step:
         place = (*self.path, step.name)
-        fallback = step.fallback and self._fitted(step.fallback, kind, (*place, "fallback"))
+        if step.fallback:
+            self._check(step.fallback, kind, (*place, "fallback"))
         if (why := self._why_null(step)) and not kind.takes(None):
             self.report.add(place, f"may be null: it {why}; {_REMEDY}", at_key=True)
         recipe = self._looped(step, kind, place) if step.loop else self._told(step.recipe, kind, place)
         others = tuple(self._told(other, kind, place) for other in step.others)
-        return replace(step, recipe=recipe, others=others, fallback=fallback, validate=kind, schema=kind.schema)
+        return replace(step, recipe=recipe, others=others, validate=kind, schema=kind.schema)
 
     def _told(self, recipe: Recipe, kind: ValueType, place: Path) -> Recipe:
-        meanings = {
-            status: meaning if isinstance(meaning, str) else self._fitted(meaning, kind, (*place, "on_status", str(status)))
-            for status, meaning in recipe.on_status.items()
-        }
-        return replace(recipe, validate=kind, on_status=meanings)
+        for status, meaning in recipe.on_status.items():
+            if not isinstance(meaning, str):
+                self._check(meaning, kind, (*place, "on_status", str(status)))
+        return replace(recipe, validate=kind)
 
     def _looped(self, step: Step, kind: ValueType, place: Path) -> Recipe:
         """The call of an item, held to the type of an element: one that does not fit is that item's failure."""
@@ -57,17 +57,13 @@ class _Typing:
             self.report.add(place, f"may have null in its list, as an item {why}; write 'list[TYPE | None]'", at_key=True)
         return self._told(step.recipe, kind.element, place) if kind.element else step.recipe
 
-    def _fitted(self, structure: Structure, kind: ValueType, place: Path) -> Structure:
-        """What the type makes of a value that is written out. One with references is known, and held to the type, when it is used."""
-        if structure.expressions:
-            return structure
-        try:
-            value = structure({})
-            fitted = kind(value)
-        except BadReply as error:
-            self.report.add(place, str(error))
-            return structure
-        return structure if fitted == value else Structure(fitted)
+    def _check(self, structure: Structure, kind: ValueType, place: Path) -> None:
+        """Report a value that is written out and does not fit. One with references is known, and held to the type, when it is used."""
+        if not structure.expressions:
+            try:
+                kind(structure({}))
+            except BadReply as error:
+                self.report.add(place, str(error))
 
     def _why_null(self, step: Step) -> str | None:
         """How its value may come to be null, None if it cannot."""

@@ -46,6 +46,14 @@ def test_value_is_what_its_type_makes_of_it():
     assert made == [{"id": 7, "items": [{"sku": "a", "quantity": 1}], "notes": {}}]
 
 
+def test_what_a_type_wrote_it_can_read():
+    """By alias or by name, where it writes another name than it takes from upstreams."""
+    kind = ValueType(Order)
+
+    assert kind.read({"number": 7}) == kind.read({"id": 7}) == Order(id=7)
+    assert not kind.takes({"number": 7})
+
+
 def test_checked_text_stays_text():
     """What came as text goes on as text, so that it is written into the answer as it is."""
     made = ValueType(Item)(JsonText(b'{"quantity": 2, "sku": "a"}'))

@@ -66,7 +66,7 @@ class Input:
             schema = {_OF_AN_ARRAY.get(word, word): value for word, value in schema.items()}
         if "pattern" in schema:
             schema["pattern"] = _whole(schema["pattern"])
-        return {word: int(value) if isinstance(value, float) and value.is_integer() else value for word, value in schema.items()}
+        return {word: _plain(value) for word, value in schema.items()}
 
     def read(self, given: Sequence[str]) -> Any:
         """The typed value of what was given. Raises `Refused`."""
@@ -199,6 +199,13 @@ def _validator(kind: str, schema: Mapping[str, Any]) -> SchemaValidator:
         except ValidationError as error:
             raise ValueError(f"'enum' has {one!r}, which does not fit the other words") from error
     return SchemaValidator(core_schema.no_info_after_validator_function(_one_of(schema["enum"]), bounded))
+
+
+def _plain(value: Any) -> Any:
+    """A word's value as JSON has it, and as one would write it."""
+    if isinstance(value, tuple):
+        return list(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _whole(pattern: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from gateway.decode import JsonText, decode_json
 
-LONGEST = 1_000
-"""Characters of a selection."""
+LONGEST = 100
+"""Characters of a name, with those behind its dots."""
 
 MOST = 100
 """Names in a selection."""
@@ -59,11 +59,12 @@ class Selection:
 
 def parse_selection(text: str) -> Selection:
     """Names with commas between them, and dots before what is wanted of a member. Raises `BadSelection`."""
-    if len(text) > LONGEST:
-        raise BadSelection(f"should have {LONGEST} characters at most")
-    paths = [path.split(".") for path in text.split(",")]
-    if len(paths) > MOST:
+    texts = text.split(",")
+    if len(texts) > MOST:
         raise BadSelection(f"should have {MOST} names at most")
+    if max(map(len, texts)) > LONGEST:
+        raise BadSelection(f"should be names of {LONGEST} characters at most")
+    paths = [name.split(".") for name in texts]
     if not all(all(path) for path in paths):
         raise BadSelection("should be names with commas between them, as in user,orders.total")
     if max(map(len, paths)) > DEEPEST:

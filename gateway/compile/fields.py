@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from gateway.inputs import Input
 from gateway.plan import Step
-from gateway.selection import MOST
+from gateway.selection import DEEPEST, LONGEST, MOST
 from gateway.shape import Shape
 
 NAME = "fields"
@@ -24,7 +25,7 @@ def fields_input(shape: Shape, steps: Iterable[Step], inputs: Iterable[Input]) -
     return Input(
         NAME,
         "query",
-        {"type": "array", "items": {"type": "string", "pattern": _pattern(shape)}, "minLength": 1, "maxLength": MOST},
+        {"type": "array", "items": _names(shape), "minLength": 1, "maxLength": MOST},
         required=False,
         default=None,
         check=None,
@@ -32,9 +33,9 @@ def fields_input(shape: Shape, steps: Iterable[Step], inputs: Iterable[Input]) -
     )
 
 
-def _pattern(shape: Shape) -> str:
+def _names(shape: Shape) -> dict[str, Any]:
     """What a name must be, as far as the config says what there is."""
     members = [part.name for part in shape.parts if part.name]
     known = [_SPECIAL.sub(r"\\\g<0>", name) for name in (*members, shape.errors or "") if re.fullmatch(_NAME, name)]
     first = f"({'|'.join(known)})" if members else _NAME
-    return rf"^{first}(\.{_NAME})*$"
+    return {"type": "string", "maxLength": LONGEST, "pattern": rf"^{first}(\.{_NAME}){{0,{DEEPEST - 1}}}$"}

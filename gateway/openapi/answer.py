@@ -42,15 +42,6 @@ class Answers:
         """What looks components up."""
         return Schemas(self.components.resolve)
 
-    @property
-    def reading(self) -> Reading:
-        """What reads structures and templates."""
-        return Reading(self.schemas, self.of_type)
-
-    def of_type(self, schema: Schema) -> Schema:
-        """The schema of a Python type, which stands by itself."""
-        return self.components.read(schema, Source(schema))
-
     def of(self, plan: Plan) -> Promise:
         """What the answers of a plan may be."""
         scope = _ScopeState(plan, self)
@@ -62,7 +53,7 @@ class Answers:
         if plan.shape.response is None:
             answer = object_of({step.name: scope.joined[step.name] for step in plan.steps})
         else:
-            answer = self.reading.template(plan.shape.response.data, values)
+            answer = Reading(self.components).template(plan.shape.response.data, values)
         return Promise(answer, tuple(scope.endings))
 
 
@@ -109,12 +100,12 @@ class _ScopeState:
 
     @property
     def _reading(self) -> Reading:
-        return self.answers.reading
+        return Reading(self.answers.components)
 
     def _good(self, step: Step, scope: Schema) -> Schema:
         """The value of a step that does not fail."""
         if step.schema is not None:
-            return self.answers.of_type(step.schema)
+            return self.answers.components.read(step.schema, Source(step.schema))
         own = self._looped(step.loop, step.recipe, scope) if step.loop else self._asked(step.recipe, scope)
         return self._schemas.union(own, *(self._asked(recipe, scope) for recipe in step.others))
 

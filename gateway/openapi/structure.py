@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from gateway.merge import Merge
+from gateway.openapi.components import ComponentsState, Source
 from gateway.openapi.expression import Search
 from gateway.openapi.merging import merge_schema
 from gateway.openapi.schema import ANY, Schema, Schemas, object_of, tuple_of
 from gateway.reference import Expression, Structure, Template
-from gateway.transform import Transform
+from gateway.transform import Hook, Transform
 
 Found: TypeAlias = tuple[Schema, bool]
 """What is found, and whether it may fail: there are values of which nothing can be made."""
@@ -19,17 +20,16 @@ Found: TypeAlias = tuple[Schema, bool]
 _TEXT: Schema = {"type": "string"}
 
 
-def _anything(_: Schema) -> Schema:
-    return ANY
-
-
 @dataclass(frozen=True, slots=True)
 class Reading:
     """Reads what a config has, against schemas."""
 
-    schemas: Schemas
-    standing_alone: Callable[[Schema], Schema] = _anything
-    """Reads a schema that has its references in itself."""
+    components: ComponentsState
+
+    @property
+    def schemas(self) -> Schemas:
+        """What looks components up."""
+        return Schemas(self.components.resolve)
 
     def expression(self, expression: Expression, scope: Schema) -> Found:
         """What an expression finds."""
@@ -54,12 +54,16 @@ class Reading:
         if isinstance(node, Merge):
             return merge_schema(node, [self.template(part, scope) for part in node.parts], self.schemas)
         if isinstance(node, Transform):
-            # Whatever the function raises, its part is null.
-            return self.schemas.nullable(self.standing_alone(node.hook.schema)) if node.hook.schema else ANY
+            return self._made_by(node.hook)
         if not isinstance(node, Expression):
             return {"const": node}
         found, may_fail = self.expression(node, scope)
         return self.schemas.nullable(found) if may_fail else found
+
+    def _made_by(self, hook: Hook) -> Schema:
+        """What a user's function makes, as far as somebody said it; null where it fails."""
+        made = self.components.read(hook.schema, Source(hook.schema)) if hook.schema else ANY
+        return self.schemas.nullable(made)
 
     def _part(self, node: Any, scope: Schema) -> Schema:
         if isinstance(node, dict):

@@ -147,7 +147,7 @@ async def test_the_document_says_what_can_be_asked_for(serve: Any, well: respx.R
     (parameter,) = (await client.get("/openapi.json")).json()["paths"]["/home"]["get"]["parameters"]
 
     assert (parameter["name"], parameter["in"], parameter["required"]) == ("fields", "query", False)
-    assert parameter["schema"]["items"]["pattern"] == r"^(user|orders|likes|errors)(\.[^.,]+)*$"
+    assert parameter["schema"]["items"]["pattern"] == r"^(user|orders|likes|errors)(\.[^.,]+){0,9}$"
     assert parameter["schema"]["type"] == "array"
 
 

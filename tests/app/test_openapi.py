@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel
 
-from gateway import Gateway
+from gateway import Endpoint, Gateway, step
 from gateway import documents as documents_module
 
 CONFIG = """
@@ -102,6 +102,28 @@ class Mine(BaseModel):
     """A model of the user's."""
 
     number: int
+
+
+class Person(BaseModel):
+    """What a step of a class is held to."""
+
+    name: str
+    mine: list[Mine] = []
+
+
+class People(Endpoint, path="/people"):
+    """Endpoints have types."""
+
+    one: Person = step("users /one")
+    others: list[Person] = step("users /others", optional=True, fallback=[])
+    maybe: Person | None = step("users /maybe", optional=True)
+
+
+class Counted(People, path="/counted"):
+    """What the answer is, the class says itself."""
+
+    def answer(self) -> dict[str, Mine]:
+        return {"people": Mine(number=len(self.others))}
 
 
 @pytest.fixture(autouse=True)
@@ -315,6 +337,23 @@ async def test_a_call_that_the_document_does_not_have_is_logged(
     await _shop(serve, upstreams, {}, httpx.Response(200, json={**DOCUMENT, "paths": paths}))
 
     await _until(lambda: "has no GET /orders; did you mean 'GET /order'?" in caplog.text)
+
+
+def test_an_endpoint_with_types_has_their_schemas() -> None:
+    """Of its steps, or of what its method returns, null where that fails; models are components, each once."""
+    document = Gateway.from_text(CONFIG, endpoints=[People, Counted]).app.openapi()
+
+    people, counted = (
+        document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        for path in ("/people", "/counted")
+    )
+    person = {"$ref": "#/components/schemas/Person"}
+    assert people["properties"]["others"] == {"type": "array", "items": person}
+    assert people["properties"]["maybe"] == {"anyOf": [person, {"type": "null"}]}
+    assert people["properties"]["one"]["properties"]["mine"]["items"] == {"$ref": "#/components/schemas/Mine"}
+    assert counted["anyOf"][0] == {"type": ["object", "null"], "additionalProperties": {"$ref": "#/components/schemas/Mine"}}
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    assert {name for name in document["components"]["schemas"] if "Gateway" not in name} == {"Person", "Mine"}
 
 
 async def test_what_an_app_has_of_its_own_stays() -> None:

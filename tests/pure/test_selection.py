@@ -59,7 +59,7 @@ def test_selections_that_say_the_same_are_the_same() -> None:
         ("a,", "names with commas"),
         ("a..b", "names with commas"),
         (".a", "names with commas"),
-        ("a" * 1001, "1000 characters"),
+        ("b," + "a" * 101, "100 characters"),
         (",".join("a" * 101), "100 names"),
         (".".join("a" * 11), "10 names at most with dots"),
     ],
@@ -70,7 +70,7 @@ def test_what_is_no_selection_is_refused(text: str, complaint: str) -> None:
         parse_selection(text)
 
 
-@pytest.mark.parametrize("text", ["a" * 1000, ",".join("a" * 100), ".".join("a" * 10)])
+@pytest.mark.parametrize("text", ["a" * 100, ",".join("a" * 100), ".".join("a" * 10)])
 def test_what_is_just_not_too_much_is_taken(text: str) -> None:
     """Bounds are the last that is allowed."""
     parse_selection(text)

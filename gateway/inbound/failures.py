@@ -21,6 +21,11 @@ _MISFIT = {
     "properties": {"in": {**_TEXT, "enum": ["path", "query", "header"]}, "name": _TEXT, "detail": _TEXT},
     "required": ["in", "name", "detail"],
 }
+_UNDONE = {
+    "type": "object",
+    "properties": {"step": _TEXT, "undone": {"type": "boolean", "description": "Whether it has been."}},
+    "required": ["step", "undone"],
+}
 
 SCHEMAS: Mapping[str, Any] = {
     PROBLEM: {
@@ -29,6 +34,7 @@ SCHEMAS: Mapping[str, Any] = {
         "properties": {
             **_MEMBERS,
             "inputs": {"type": "array", "items": _MISFIT, "description": "Inputs that do not fit, never with their values."},
+            "undone": {"type": "array", "items": _UNDONE, "description": "Writes that were to be taken back, the last first."},
         },
         "required": ["type", "title", "status"],
     },
@@ -56,6 +62,10 @@ HEADERS: Mapping[str, Any] = {
     "ServerTiming": {"description": "Milliseconds of each step that began, unless it is turned off.", "schema": _TEXT},
     "ProxyStatus": {"description": "A member for each step that failed (RFC 9209).", "schema": _TEXT},
     "CacheControl": {"description": "`no-store` where something is missing.", "schema": _TEXT},
+    "IdempotencyReplayed": {
+        "description": "This is the outcome of an earlier request with the same key.",
+        "schema": {"const": "true"},
+    },
     "RetryAfter": {"description": "Seconds to wait, if an upstream said so.", "schema": _TEXT},
 }
 
@@ -81,7 +91,10 @@ def _response(description: str, *more: str) -> dict[str, Any]:
 
 RESPONSES: Mapping[str, Any] = {
     "BadRequest": _response("The request is not one that can be read, or an input cannot be used"),
-    "InvalidInput": _response("An input does not fit; `inputs` says which, and why"),
+    "InvalidInput": _response("An input does not fit, as `inputs` says, or an `Idempotency-Key` was given to another request"),
+    "KeyInUse": _response(
+        "A request with this `Idempotency-Key` is in progress, or a required upstream is in conflict", "Retry-After"
+    ),
     "NotFound": _response("A required upstream has nothing there"),
     "Ended": _response("A step has decided that there is no answer"),
     "Refused": _response("The request cannot be answered as it is, or a required upstream says so", "Retry-After"),

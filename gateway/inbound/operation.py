@@ -88,6 +88,8 @@ def _what_may_be_missing(plan: Plan) -> str | None:
 def _responses(plan: Plan, answers: Answers) -> dict[str, Any]:
     promise = answers.of(plan)
     responses: dict[str, Any] = {"400": response("BadRequest")}
+    if plan.idempotency:
+        responses |= {"409": response("KeyInUse"), "422": response("InvalidInput")}
     if plan.fields or any(one.check or (one.required and one.where != "path") for one in plan.inputs):
         responses["422"] = response("InvalidInput")
     if any(not step.optional for step in plan.steps):
@@ -107,7 +109,8 @@ def _responses(plan: Plan, answers: Answers) -> dict[str, Any]:
 def _answer(plan: Plan, schema: Schema) -> dict[str, Any]:
     named = {name.title(): {"schema": {"type": "string"}} for name, _ in plan.head.fields} if plan.head else {}
     content = {"application/json": {"schema": chosen(schema) if plan.fields else schema}}
-    return {"description": "The answer", "headers": {**headers(), **named}, "content": content}
+    said = headers("Idempotency-Replayed") if plan.idempotency else headers()
+    return {"description": "The answer", "headers": {**said, **named}, "content": content}
 
 
 def _status(plan: Plan) -> str:

@@ -255,8 +255,7 @@ def _both(one: Schema, other: Schema) -> Schema:
     both = {**one, **other}
     if kinds:
         both["type"] = "integer" if len(kinds) > 1 else kinds.pop()
-    # Each of these speaks of what stands beside it in its own schema.
-    both.pop("additionalProperties", None)
+    # `items` speaks of what stands behind the `prefixItems` of its own schema.
     if ordered := next((schema for schema in (one, other) if "prefixItems" in schema), None):
         both.pop("items", None)
         both |= {word: ordered[word] for word in ("prefixItems", "items") if word in ordered}

@@ -256,6 +256,17 @@ async def test_it_has_the_problems_that_can_come(serve: Any, path: str, method: 
     assert all(problem.keys() == {"$ref"} for problem in problems)
 
 
+async def test_a_key_s_answers_and_problems_are_there(serve: Any) -> None:
+    """An outcome that is replayed says so; a key in use is a 409, one of another request a 422."""
+    client = await serve(CONFIG.replace("    method: PUT\n", "    method: PUT\n    idempotency: true\n"))
+
+    operation = (await document_of(client))["paths"]["/users/{id}"]["put"]
+
+    assert {"409", "422"} <= operation["responses"].keys()
+    assert "Idempotency-Replayed" in operation["responses"]["201"]["headers"]
+    assert [one["name"] for one in operation["parameters"] if one["in"] == "header"] == ["Idempotency-Key"]
+
+
 async def test_a_problem_is_as_it_says(serve: Any, upstreams: respx.Router) -> None:
     """Those of inputs, of upstreams, and of a path that nobody could mean."""
     client = await serve(CONFIG)

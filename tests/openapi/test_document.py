@@ -60,6 +60,13 @@ def test_the_path_before_every_step_may_be_the_servers(servers: list[Any], prefi
     assert found(document("/users/{id}", servers=servers), "/users/{}", prefix) == "/users/{id}"
 
 
+def test_a_servers_path_is_only_left_out_where_it_is_there() -> None:
+    """Steps may have it in their own paths; `/apis` does not begin with `/api`."""
+    assert found(document("/users/{id}", servers=[{"url": "/api"}]), "/api/users/{}", "") == "/users/{id}"
+    assert found(document("/users/{id}", servers=[{"url": "/api"}]), "/apiusers/{}", "") is None
+    assert found(document("s/{id}", "/{id}", servers=[{"url": "/user"}]), "/users/{}", "") is None
+
+
 def test_the_path_before_every_step_may_be_the_documents_own() -> None:
     """One that speaks of whole paths is understood too."""
     assert found(document("/api/users/{id}"), "/users/{}", "/api") == "/api/users/{id}"

@@ -81,6 +81,15 @@ LEAVES = st.sampled_from(
             {"allOf": [_ref("a.Item"), {"properties": {"b": {"minimum": 0}}, "required": ["b"]}]},
             ITEM.filter(lambda v: v["b"] >= 0),
         ),
+        Promise(
+            {
+                "allOf": [
+                    {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": {"type": "null"}},
+                    {"properties": {"b": {}}},
+                ]
+            },
+            st.fixed_dictionaries({"a": st.text(max_size=2)}, optional={"b": st.none(), "c": st.none()}),
+        ),
         Promise({"type": "array", "maxItems": 0}, st.just([])),
     ]
 )

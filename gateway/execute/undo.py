@@ -60,6 +60,7 @@ class WritesState:
         ask = Ask(self.callers, asyncio.get_running_loop().time() + undo.within)  # 3
         with self.span.child(undo.span) as span:
             outcome = await ask(undo.recipe, here, span)
+            span.own[telemetry.STEP_OUTCOME] = "failed" if isinstance(outcome, Failed) else "ok"
             if isinstance(outcome, Failed):
                 span.own[telemetry.STEP_REASON] = str(outcome.error)
                 span.fail(telemetry.error_type(outcome.error))

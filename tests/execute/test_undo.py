@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway import telemetry
 from gateway.errors import Disconnected
 from gateway.reference import Fields
 
@@ -219,3 +220,4 @@ async def test_an_undo_has_a_span(shop: Any) -> None:
     spans = {span.name: span for span in shop.span.trace.spans}
     assert spans["undo paid"].parent == spans["undo order"].parent == shop.span.id
     assert (spans["undo paid"].error, spans["undo order"].error) == (True, False)
+    assert [spans[name].own[telemetry.STEP_OUTCOME] for name in ("undo paid", "undo order")] == ["failed", "ok"]

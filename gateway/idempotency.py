@@ -32,7 +32,9 @@ FORMAT = 1
 _QUOTED = re.compile(rb'"((?:[ !#-\[\]-~]|\\["\\])+)"')
 _BARE = re.compile(rb"[!#-+\--:<-~]+")
 _ESCAPED = re.compile(r"\\(.)")
-_OF_ONE_ATTEMPT = frozenset({HEADER, "traceparent", "tracestate", "x-request-id", "x-correlation-id", "user-agent"})
+_OF_ONE_ATTEMPT = frozenset(
+    {HEADER, "traceparent", "tracestate", "x-request-id", "x-correlation-id", "user-agent", "accept", "last-event-id"}
+)
 """Header fields that may differ between a request and its repetition."""
 
 _DECIDED = frozenset({404, 410, 422})

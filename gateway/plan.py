@@ -142,6 +142,16 @@ class Step:
         return (own, *self.others, self.undo.recipe) if self.undo else (own, *self.others)
 
     @property
+    def writes(self) -> bool:
+        """One of its calls changes something, as far as its method says."""
+        return any(recipe.method != "GET" for recipe in self.recipes)
+
+    @property
+    def may_end(self) -> bool:
+        """It may decide the whole answer, by what it gets or by its status."""
+        return self.end is not None or any("end" in recipe.on_status.values() for recipe in self.recipes)
+
+    @property
     def most_calls(self) -> int:
         """Calls to upstreams that it may come to, retries and all."""
         own, *others = (recipe.policies.attempts for recipe in self.recipes)
@@ -250,6 +260,13 @@ class Plan:
     def recipes(self) -> tuple[Recipe, ...]:
         """Every call that its steps may make."""
         return tuple(recipe for step in self.steps for recipe in step.recipes)
+
+    @property
+    def decisive(self) -> set[str]:
+        """Steps that must have ended before there is a word of the answer: what it begins with depends on them."""
+        heads = (head for expression in self.head.expressions for head in expression.heads) if self.head else ()
+        named = {*heads}.intersection(step.name for step in self.steps)
+        return self.behind(named | {step.name for step in self.steps if step.may_end})
 
     def behind(self, names: Collection[str]) -> set[str]:
         """These steps, and those joined into them: what must have ended before somebody who names them can look."""

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.plan import Plan, Step
-from gateway.recipe import Recipe
 from gateway.reference import Expression, Structure
 from gateway.selection import BadSelection, Selection
 from gateway.shape import Shape, nodes
@@ -20,7 +19,7 @@ from gateway.shape import Shape, nodes
 def prune(plan: Plan, selection: Selection) -> Plan:
     """The plan for what is wanted of its answer. Raises `BadSelection` when the answer has no such members."""
     shape = _pruned(plan.shape, selection)
-    kept = _with_needs(_named(plan, shape) | _always(plan), {step.name: step for step in plan.steps})
+    kept = _with_needs(_named(plan, shape) | plan.decisive | _always(plan), {step.name: step for step in plan.steps})
     return replace(plan, steps=tuple(step for step in plan.steps if step.name in kept), shape=shape)
 
 
@@ -60,19 +59,13 @@ def _chosen(node: Any, selection: Selection | None) -> Any:
 
 
 def _named(plan: Plan, shape: Shape) -> set[str]:
-    """The steps that the answer names, of this shape and behind the plan's own head."""
-    heads = {head for expression in plan.head.expressions for head in expression.heads} if plan.head else set()
-    return plan.behind({name for part in shape.parts for name in part.steps} | heads.intersection(plan.shape.steps))
+    """The steps that an answer of this shape names."""
+    return plan.behind({name for part in shape.parts for name in part.steps})
 
 
 def _always(plan: Plan) -> set[str]:
     named = _named(plan, plan.shape).union(*(step.needs for step in plan.steps))
-    return {step.name for step in plan.steps if step.name not in named or step.end or any(map(_decides, step.recipes))}
-
-
-def _decides(recipe: Recipe) -> bool:
-    """The call writes, or its status may end the answer."""
-    return recipe.method != "GET" or "end" in recipe.on_status.values()
+    return {step.name for step in plan.steps if step.name not in named or step.writes}
 
 
 def _with_needs(names: set[str], steps: Mapping[str, Step]) -> set[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
@@ -16,18 +17,23 @@ from gateway.execute import Ran, run
 from gateway.export import Tracing
 from gateway.idempotency import KEY
 from gateway.inbound.choice import Choices
+from gateway.inbound.delivery import Delivery
+from gateway.inbound.events import form_for, is_over
 from gateway.inbound.once import Once
+from gateway.inbound.parts import Parts
 from gateway.inbound.request import Picked, Refused, pick_headers, read_body, read_request
 from gateway.inbound.response import Response, answer, problem_response, server_timing
 from gateway.inbound.visit import ClientGone, VisitsState
 from gateway.limit import Limit, LimitsState
 from gateway.plan import Plan
-from gateway.problem import of_error, of_status
-from gateway.shape import Shape, Shaped
+from gateway.problem import COMPLETE, Problem, of_error, of_status
+from gateway.shape import Shaped
 from gateway.telemetry import Attribute, Span, SpanType
 
-_WANTED = frozenset((b"traceparent", b"tracestate", b"user-agent"))
-"""Header fields that every trace has a use for."""
+_WANTED = frozenset((b"traceparent", b"tracestate", b"user-agent", b"accept", b"last-event-id"))
+"""Header fields that every trace has a use for, and those that say how an answer is wanted."""
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +99,13 @@ class Endpoint:
         finally:
             self.tracing.finish(trace)
 
-    async def _respond(
-        self,
-        scope: Scope,
-        headers: Picked,
-        receive: Receive,
-        send: Send,  # noqa: ARG002 - a relay's, which sends by itself
-        span: Span,
-    ) -> Response | None:
-        """What is to be sent; None when it has been."""
+    async def _respond(self, scope: Scope, headers: Picked, receive: Receive, send: Send, span: Span) -> Response | None:
+        """The response; None when it has been sent."""
         plan = self.plan
         deadline = self.limits.loop.time() + plan.timeout
+        form = form_for(headers[b"accept"]) if b"accept" in headers else None
+        if form and is_over(headers.get(b"last-event-id", ())):
+            return Response(204, [COMPLETE], b"")
         try:
             values = read_request(plan, scope, headers)
             if values["query"]:
@@ -115,29 +117,39 @@ class Endpoint:
             return problem_response(refused.problem)
         if self.once and key:
             work = partial(self._run, plan, {**values, KEY: key}, receive, deadline, span)
-            return await self.once.respond(key, scope, headers, values, work)
+            return await self.once.respond(key, scope, headers, values, work)  # whole, since it is kept
+        if form:
+            off_loop = partial(self._off_loop, deadline, span)
+            delivery = Delivery(Parts(plan, form), send, span, self.limits, off_loop, self.server_timing)
+            with self.visits.of(receive):
+                left = await delivery(run(plan, self.callers, values, deadline, span, delivery.note))
+            return problem_response(left) if isinstance(left, Problem) else self._answer(plan, left, span) if left else None
         return await self._run(plan, values, receive, deadline, span)
 
     async def _run(self, plan: Plan, values: dict[str, Any], receive: Receive, deadline: float, span: Span) -> Response:
+        shaped = None
         with self.visits.of(receive):
             ran = await run(plan, self.callers, values, deadline, span)
-            try:
-                shaped = (
-                    await self._shape_off_loop(plan.shape, ran, deadline, span)
-                    if plan.shape.off_loop and not ran.broken
-                    else None
-                )
-            except TimeoutError:
-                return problem_response(of_error(CallTimeout("a function in the answer took too long")))
+            if plan.shape.off_loop and not ran.broken:
+                try:
+                    shaped = await self._off_loop(deadline, span, partial(plan.shape, ran.scope))
+                except CallTimeout as error:
+                    return problem_response(of_error(error))
+        return self._answer(plan, ran, span, shaped)
+
+    def _answer(self, plan: Plan, ran: Ran, span: Span, shaped: Shaped | None = None) -> Response:
         response = answer(plan, ran, span, shaped)
         if self.server_timing:
             response.add(b"server-timing", server_timing(plan, ran, span.trace))
         return response
 
-    async def _shape_off_loop(self, shape: Shape, ran: Ran, deadline: float, span: Span) -> Shaped:
-        """The answer's value, made in a thread. Raises `TimeoutError`; the thread then ends whenever its function does."""
-        with span.child(telemetry.TRANSFORM), Limit(self.limits, deadline):
-            return await self.limits.loop.run_in_executor(self.threads, shape, ran.scope)
+    async def _off_loop(self, deadline: float, span: Span, make: Callable[[], Made]) -> Made:
+        """What takes long, made in a thread. Raises `CallTimeout`; the thread then ends whenever its function does."""
+        try:
+            with span.child(telemetry.TRANSFORM), Limit(self.limits, deadline):
+                return await self.limits.loop.run_in_executor(self.threads, make)
+        except TimeoutError as error:
+            raise CallTimeout("a function in the answer took too long") from error
 
 
 async def _send(response: Response, root: Span, send: Send) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -22,9 +22,15 @@ Failure: TypeAlias = tuple[Step, CallError]
 
 _WORDS = {Failed: "failed", Skipped: "skipped", Ended: "ended"}
 
+UNSHAPEABLE = Problem(502, "unshapeable", "The answer cannot be put into JSON")
+
 _JSON = (b"content-type", b"application/json")
 
-_WITHOUT_BODY = (204, 205)
+VARY = (b"vary", b"accept")
+"""For whoever keeps answers: another client may want the same one in parts."""
+
+WITHOUT_BODY = (204, 205)
+"""Statuses that nothing can be said with."""
 
 
 @dataclass(slots=True)
@@ -44,15 +50,23 @@ class Response:
 
 def answer(plan: Plan, ran: Ran, span: Span, shaped: Shaped | None = None) -> Response:
     """The response to a request whose plan has run; `shaped` is its value where that has been made already."""
-    failures = _failures(plan, ran)
+    failures = failures_of(plan, ran)
     try:
         response = _broken(ran.outcomes[ran.broken], ran.undone) if ran.broken else _success(plan, ran, failures, span, shaped)
     except Unresolved:
-        response = problem_response(Problem(502, "unshapeable", "The answer cannot be put into JSON"))
+        response = problem_response(UNSHAPEABLE)
     if failures:
         members = (proxy_status(step.name, step.recipe.upstream.name, error) for step, error in failures)
         response.add(b"proxy-status", ", ".join(members))
     return response
+
+
+def tell_missing(plan: Plan, ran: Ran, failures: Iterable[Failure], missing: Iterable[str]) -> list[dict[str, Any]]:
+    """What a client is told of all that an answer lacks: steps, items of loops, and these members that could not be made."""
+    errors = [of_error(error).as_json(step=step.name) for step, error in failures]
+    if plan.has_loops:
+        errors += _lacking(plan, ran)
+    return errors + [_unshaped(member) for member in missing]
 
 
 def problem_response(problem: Problem) -> Response:
@@ -94,40 +108,49 @@ def _broken(outcome: Outcome, undone: Mapping[str, bool] | None) -> Response:
     return Response(outcome.status, [COMPLETE, (b"content-length", b"%d" % len(body)), _JSON], body)
 
 
-def _undone(problem: Problem, undone: Mapping[str, bool] | None) -> Response:
-    """A problem that says which writes have been taken back."""
+def told_undone(problem: Problem, undone: Mapping[str, bool] | None) -> Problem:
+    """The problem, saying which writes have been taken back."""
     if not undone:
-        return problem_response(problem)
+        return problem
     told = [{"step": step, "undone": is_undone} for step, is_undone in undone.items()]
-    response = problem_response(replace(problem, members={**problem.members, "undone": told}))
-    response.is_final = True
+    return replace(problem, members={**problem.members, "undone": told})
+
+
+def _undone(problem: Problem, undone: Mapping[str, bool] | None) -> Response:
+    response = problem_response(told_undone(problem, undone))
+    response.is_final = bool(undone)
     return response
+
+
+def head_of(plan: Plan, ran: Ran) -> tuple[int, RawHeaders, list[str]]:
+    """Status and header fields that the endpoint gives a good answer, and the names of those that cannot be made."""
+    if not plan.head:
+        return 200, [], []
+    missing: dict[str, str] = {}
+    lines = plan.head.lines(ran.scope, missing)
+    status = plan.head.code(ran.scope)
+    return status, lines, [*missing]
 
 
 def _success(plan: Plan, ran: Ran, failures: list[Failure], span: Span, shaped: Shaped | None) -> Response:
     with span.child(telemetry.SHAPE) as shaping:
         value, missing = shaped or plan.shape(ran.scope)
-        lines = plan.head.lines(ran.scope, missing) if plan.head else []
-        errors = [of_error(error).as_json(step=step.name) for step, error in failures]
-        if plan.has_loops:
-            errors += _lacking(plan, ran)
-        errors += [_unshaped(member) for member in missing]
-        made = Answer(value, tuple(errors), plan.shape.errors)
+        status, lines, unmade = head_of(plan, ran)
+        made = Answer(value, tuple(tell_missing(plan, ran, failures, [*missing, *unmade])), plan.shape.errors)
         shaping.own[telemetry.ANSWER_COMPLETE] = made.complete
         body = made.encode()
     if not made.complete:
         # What was meant for a whole answer says how long that one may be kept.
         lines = [line for line in lines if line[0] != b"cache-control"]
-    said = (COMPLETE,) if made.complete else (INCOMPLETE, NO_STORE)
-    status = plan.head.code(ran.scope) if plan.head else 200
-    if status in _WITHOUT_BODY:
+    said = (COMPLETE, VARY) if made.complete else (INCOMPLETE, NO_STORE)
+    if status in WITHOUT_BODY:
         if made.complete:
             return Response(status, [*said, *lines], b"")
         status = 200  # what is missing has to be said somewhere
     return Response(status, [*said, *lines, (b"content-length", b"%d" % len(body)), _JSON], body)
 
 
-def _failures(plan: Plan, ran: Ran) -> list[Failure]:
+def failures_of(plan: Plan, ran: Ran) -> list[Failure]:
     """What failed, in the order written."""
     return [(step, outcome.error) for step in plan.steps if isinstance(outcome := ran.outcomes.get(step.name), Failed)]
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import responses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,7 @@ from gateway.load import load_file, load_text
 from gateway.plan import Plan
 from gateway.problem import Problem, of_status
 from gateway.recipe import Upstream
-from gateway.stack import shelf_of, step_stack, upstream_stack
+from gateway.stack import shelf_of, step_stack, upstream_caller
 from gateway.store import MemoryStore
 from gateway.upstream import make_client, make_sender
 
@@ -160,7 +161,7 @@ class Gateway:
             limits, store = LimitsState(), MemoryStore(self.spec.cache_size)
             outcomes = OutcomesState(MemoryStore(self.spec.outcomes_size))
             hosts = {
-                upstream.name: upstream_stack(upstream, limits).around(make_sender(upstream, client, headers))
+                upstream.name: upstream_caller(upstream, limits, partial(make_sender, upstream, client, headers))
                 for upstream, headers in upstreams
             }
             self._running = running = RunningState(limits, store, outcomes, hosts)

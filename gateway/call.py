@@ -90,6 +90,9 @@ class Call:
     attempt: int = 1
     """1 for the first send; a retry counts up."""
 
+    tried: list[str] = field(default_factory=list, repr=False)
+    """URLs of the hosts that attempts at it have gone to, where its upstream has several."""
+
     passage: Passage | None = field(default=None, repr=False)
     """Where the bodies go by, if they do: the call has none of its own, nor has its reply, and every status is a good one."""
 
@@ -107,6 +110,7 @@ class Call:
             self.expects,
             self.timeout,
             attempt,
+            self.tried,
             self.passage,
         )
 

@@ -7,7 +7,12 @@
         ├── Unsent             nothing left the gateway: safe to repeat, whatever the method
         │   ├── Unrendered         the values at hand do not make a call
         │   ├── NeedFailed         a step this one needs has failed
-        │   └── Unreachable        refused, no route, no such name
+        │   ├── Unreachable        refused, no route, no such name
+        │   └── Rejected           turned away before anything was sent: the upstream is to be left alone
+        │       ├── BreakerOpen        it failed too often
+        │       ├── BulkheadFull       it has as many calls as it may
+        │       ├── Throttled          it turns most of what it is asked away
+        │       └── Paused             it asked to be left alone for a while
         ├── TimedOut           it took longer than it may
         │   ├── AttemptTimeout     one attempt's own limit
         │   └── CallTimeout        the whole call, its attempts and the waits between them
@@ -79,6 +84,30 @@ class NeedFailed(Unsent):
 
 class Unreachable(Unsent):
     """No connection: refused, no route, or a name that does not resolve."""
+
+
+class Rejected(Unsent):
+    """Turned away here, since the upstream is to be left alone. `retry_after` says for how many seconds, as far as anybody knows."""
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BreakerOpen(Rejected):
+    """The upstream failed too often; until the breaker lets a probe through nobody asks it."""
+
+
+class BulkheadFull(Rejected):
+    """As many calls as may be are in flight, and as many as may be wait."""
+
+
+class Throttled(Rejected):
+    """The upstream has turned most of what it was asked away, and this call was drawn to be turned away here."""
+
+
+class Paused(Rejected):
+    """The upstream has asked to be left alone for longer than there is time."""
 
 
 class TimedOut(CallError):

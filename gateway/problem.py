@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http.client import responses
+from math import ceil
 from typing import Any, TypeAlias
 
 from gateway import errors
@@ -81,12 +82,19 @@ _FAULTS: Mapping[type[errors.CallError], _Fault] = {
     errors.TooLarge: _Fault(502, "upstream-too-large", "An upstream's reply is too large", "http_response_body_size"),
     errors.BadReply: _Fault(502, "upstream-invalid-reply", "An upstream's reply cannot be read", "http_protocol_error"),
     errors.StatusRefused: _Fault(502, "upstream-error", "An upstream answered with an error", "http_protocol_error"),
+    errors.BreakerOpen: _Fault(503, "breaker-open", "An upstream is left alone after failures", "destination_unavailable"),
+    errors.BulkheadFull: _Fault(503, "bulkhead-full", "An upstream has as much to do as it may", "connection_limit_reached"),
+    errors.Throttled: _Fault(503, "throttled", "An upstream is asked less, since it turns away", "destination_unavailable"),
+    errors.Paused: _Fault(503, "upstream-paused", "An upstream has asked to be left alone", "destination_unavailable"),
     errors.AttemptTimeout: _Fault(504, "upstream-timeout", "An upstream took too long", "http_response_timeout"),
     errors.CallTimeout: _Fault(504, "deadline", "The answer took too long", "http_response_timeout"),
     errors.NotThere: _Fault(404, "item-not-found", "An item is not there", "http_request_error"),
     errors.TooManyItems: _Fault(502, "too-many-items", "There are more items than the limit", "proxy_internal_response"),
     errors.Unrendered: _Fault(502, "step-unsendable", "A value that the next call needs is missing", "proxy_internal_response"),
 }
+
+LONGEST_WAIT = 300
+"""Seconds that a client is told to wait at most."""
 
 _PROXY_BY_STATUS = {4: "http_request_error", 5: "destination_unavailable"}
 """RFC 9209 has no word for a proper reply that is not good enough, and says the status beside it. Its nearest words: a 4xx is an error in
@@ -106,7 +114,14 @@ def of_error(error: errors.CallError) -> Problem:
         wait = error.reply.header("retry-after")
         headers = {"retry-after": wait} if status == 429 and wait and wait.isascii() and wait.isdigit() else {}
         return Problem(status, PASSED_ON[status], f"An upstream answered {status}", headers=headers)
+    if isinstance(error, errors.Rejected):
+        return Problem(fault.status, fault.slug, fault.title, headers={"retry-after": _whole(error.retry_after)})
     return Problem(fault.status, fault.slug, fault.title)
+
+
+def _whole(seconds: float) -> str:
+    """Seconds for `Retry-After`: whole ones, at least one, and none that a client would rather give up for."""
+    return str(min(max(1, ceil(seconds)), LONGEST_WAIT))
 
 
 def of_end(status: int) -> Problem:

@@ -23,7 +23,7 @@ class Upstream:
 
     name: str
     url: str = field(repr=False)
-    """Scheme, host and port: `http://127.0.0.1:9101`."""
+    """Scheme, host and port: `http://127.0.0.1:9101`. The first of several hosts."""
 
     prefix: str = field(repr=False)
     """A path before every step's own; empty or `/api`."""
@@ -50,6 +50,13 @@ class Upstream:
 
     http2: bool = False
     proxy: str | None = field(default=None, repr=False)
+    others: tuple[str, ...] = field(default=(), repr=False)
+    """Further hosts to choose from."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The URL of each of its hosts."""
+        return (self.url, *self.others)
 
 
 @dataclass(frozen=True, slots=True)

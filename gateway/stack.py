@@ -6,11 +6,13 @@ a host (a breaker, a bulkhead, hosts to choose from) belongs there. A layer that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 
 from gateway.call import Caller, Layer, Shelf
+from gateway.hosts import HostState
+from gateway.layers.balance import Balance
 from gateway.layers.cache import Cache, Store
 from gateway.layers.retry import Retry
 from gateway.layers.timeout import Timeout
@@ -43,9 +45,26 @@ def shelf_of(recipe: Recipe, store: Store) -> Shelf | None:
     return Cache(recipe.policies.cache, store) if recipe.policies.cache else None
 
 
-def upstream_stack(upstream: Upstream, limits: LimitsState) -> Stack:
-    """What every attempt at this upstream goes through, whichever step makes it."""
-    return Stack(tuple(_of_upstream(upstream, limits)))
+def upstream_stack(upstream: Upstream) -> Stack:
+    """What every attempt at this upstream goes through, whichever step makes it and whichever host it goes to."""
+    return Stack(tuple(_of_upstream(upstream)))
+
+
+def host_stack(limits: LimitsState) -> Stack:
+    """What every attempt at one host goes through."""
+    return Stack(tuple(_of_host(limits)))
+
+
+def upstream_caller(upstream: Upstream, limits: LimitsState, sender: Callable[[str], Caller]) -> Caller:
+    """All that is between the steps' own stacks and the wire; `sender` makes what sends to the host with this URL.
+
+    Called once for each upstream: what its state is belongs to all who call it.
+    """
+    hosts = tuple(map(HostState, upstream.hosts))
+    callers = {host.url: host_stack(limits).around(sender(host.url)) for host in hosts}
+    # Below all that counts the whole upstream's calls, above all that is a host's own.
+    inner = Balance(hosts).over(callers) if len(hosts) > 1 else callers[upstream.url]
+    return upstream_stack(upstream).around(inner)
 
 
 def _of_step(recipe: Recipe, store: Store) -> Iterator[Layer]:
@@ -58,9 +77,12 @@ def _of_step(recipe: Recipe, store: Store) -> Iterator[Layer]:
         yield Retry(policies.retry)
 
 
-def _of_upstream(upstream: Upstream, limits: LimitsState) -> Iterator[Layer]:
+def _of_upstream(upstream: Upstream) -> Iterator[Layer]:
     # Above all that one attempt waits for, so that the span covers it. Below retry: a span per attempt.
     yield Trace(upstream)
+
+
+def _of_host(limits: LimitsState) -> Iterator[Layer]:
     # Innermost: bounds one send, body included. Below trace, which records it as this attempt's failure. Who waits above it for
     # something else (a back-off, a permit) waits no longer than the deadline by itself.
     yield Timeout(limits)

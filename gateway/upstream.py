@@ -49,7 +49,7 @@ def make_client(transport: httpx.AsyncBaseTransport | None = None, upstreams: It
     carrier = transport or Transport()
     client = Client(
         transport=carrier,
-        mounts={upstream.url: _stock_transport(upstream) for upstream in stock},
+        mounts={url: _stock_transport(upstream) for upstream in stock for url in upstream.hosts},
         cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
         follow_redirects=False,
         trust_env=False,
@@ -71,15 +71,16 @@ def _stock_transport(upstream: Upstream) -> httpx.AsyncHTTPTransport:
     )
 
 
-def make_sender(upstream: Upstream, client: Client, known: Iterable[Headers] = ()) -> Caller:
-    """What sends calls to an upstream, reads the replies to their end and judges them. Raises `StartError`; what it makes,
+def make_sender(upstream: Upstream, client: Client, known: Iterable[Headers] = (), host: str | None = None) -> Caller:
+    """What sends calls to an upstream, or to the one of its hosts with this URL, reads the replies to their end and judges them. Raises `StartError`; what it makes,
     `CallError`.
 
     `known` are the headers that steps send whatever the request is: they are made into lines once.
     """
     own = client.wire if upstream.transport == "fanin" else None
     try:
-        return OverWire(upstream, own, known) if own else OverClient(upstream, client)
+        url = host or upstream.url
+        return OverWire(upstream, url, own, known) if own else OverClient(upstream, url, client)
     except httpx.InvalidURL as error:
         raise StartError(f"upstream {upstream.name} has a url that cannot be called: {error}") from error
 
@@ -87,10 +88,10 @@ def make_sender(upstream: Upstream, client: Client, known: Iterable[Headers] = (
 class OverWire:
     """Straight over our own wire: what httpx builds around a call, and takes apart again, costs ten times the call."""
 
-    def __init__(self, upstream: Upstream, wire: Transport, known: Iterable[Headers]) -> None:
-        url = httpx.URL(upstream.url)
-        self._pool = wire.keep(url, upstream.tls, upstream.unix)
-        self._host = f"Host: {url.netloc.decode('ascii')}\r\n"
+    def __init__(self, upstream: Upstream, url: str, wire: Transport, known: Iterable[Headers]) -> None:
+        origin = httpx.URL(url)
+        self._pool = wire.keep(origin, upstream.tls, upstream.unix)
+        self._host = f"Host: {origin.netloc.decode('ascii')}\r\n"
         self._fixed = f"{self._host}accept-encoding: {_encodings(upstream)}\r\n"
         self._max_reply = upstream.max_reply
         self._known = {headers: _lines(headers) for headers in known}
@@ -127,8 +128,9 @@ class OverWire:
 class OverClient:
     """Over the client, whatever transport it has: httpx's own, or one that a test brings."""
 
-    def __init__(self, upstream: Upstream, client: httpx.AsyncClient) -> None:
+    def __init__(self, upstream: Upstream, url: str, client: httpx.AsyncClient) -> None:
         self._upstream = upstream
+        self._url = url
         self._client = client
         self._encodings = f"accept-encoding: {_encodings(upstream)}\r\n"
 
@@ -148,7 +150,7 @@ class OverClient:
         return judge(call, response.status_code, Received(response.headers.raw), body)
 
     def _request(self, call: Call) -> httpx.Request:
-        url = httpx.URL(self._upstream.url + call.target)
+        url = httpx.URL(self._url + call.target)
         # httpx normalises what it is given. What is sent is what was rendered, or nothing.
         if url.raw_path != call.target.encode():
             raise Unrendered("the target would be changed on its way out")

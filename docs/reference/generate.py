@@ -51,6 +51,7 @@ _PATTERNS: Mapping[str, str] = {
     for kind, words in (
         (policy.Duration, "[duration](#durations-and-sizes)"),
         (policy.Size, "[size](#durations-and-sizes)"),
+        (policy.Share, "[share](#durations-and-sizes)"),
         (spec.Name, "name"),
         (spec.HeaderName, "header name"),
     )

@@ -27,7 +27,7 @@ _PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/\0-]|%[0-9A-Fa-f]{2})*")
 def compile_upstream(name: str, spec: UpstreamSpec, report: Report) -> Upstream:
     """One upstream; what is wrong with it is reported."""
     path: Path = ("upstreams", name)
-    url, prefix = _split(spec.url, (*path, "url"), report)
+    urls, prefix = _hosts(spec, path, report)
     check_headers(spec.headers, (*path, "headers"), report)
     check_forward(spec.forward, (*path, "forward"), report)
     for header, value in spec.headers.items():
@@ -36,7 +36,8 @@ def compile_upstream(name: str, spec: UpstreamSpec, report: Report) -> Upstream:
     document, document_url = compile_document(name, spec.openapi, (*path, "openapi"), report)
     return Upstream(
         name=name,
-        url=url,
+        url=urls[0],
+        others=urls[1:],
         prefix=prefix,
         max_reply=spec.max_reply,
         headers={key.lower(): value for key, value in spec.headers.items()},
@@ -49,6 +50,27 @@ def compile_upstream(name: str, spec: UpstreamSpec, report: Report) -> Upstream:
         http2=spec.http2,
         proxy=spec.proxy,
     )
+
+
+def _hosts(spec: UpstreamSpec, path: Path, report: Report) -> tuple[tuple[str, ...], str]:
+    """Scheme and authority of each host, and the path before every step's own."""
+    if (spec.url is None) == (not spec.urls):
+        if not any(report.lacks(spec, word, path) for word in ("url", "urls")):
+            report.add(path, "an upstream needs 'url', or 'urls' for several hosts; one of them", at_key=True)
+        return ("",), ""
+    if spec.url is not None:
+        url, prefix = _split(spec.url, (*path, "url"), report)
+        return (url,), prefix
+    split = [_split(url, (*path, "urls", index), report) for index, url in enumerate(spec.urls)]
+    prefix = split[0][1]
+    for index, (_, own) in enumerate(split):
+        if own != prefix:
+            report.add(
+                (*path, "urls", index), f"the hosts of an upstream have one path, and the first one's is {prefix or '/'!r}"
+            )
+        elif split[index] in split[:index]:
+            report.add((*path, "urls", index), "stands twice among the hosts")
+    return tuple(url for url, _ in split), prefix
 
 
 def check_headers(names: Iterable[str], path: Path, report: Report) -> None:

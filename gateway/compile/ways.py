@@ -39,15 +39,18 @@ def check_way(spec: UpstreamSpec, path: Path, report: Report) -> None:
 def check_shared_ways(upstreams: Iterable[Upstream], report: Report) -> None:
     """Report upstreams that httpx, which goes by the URL, would not tell apart."""
     seen: dict[str, Upstream] = {}
-    for upstream in upstreams:
-        other = seen.setdefault(upstream.url, upstream) if upstream.transport == "httpx" else upstream
+    for upstream, url in [(one, url) for one in upstreams for url in one.hosts]:
+        other = seen.setdefault(url, upstream) if upstream.transport == "httpx" else upstream
         if (other.tls, other.unix, other.http2, other.proxy) != (upstream.tls, upstream.unix, upstream.http2, upstream.proxy):
             path = ("upstreams", upstream.name, "transport")
             report.add(path, f"httpx takes {other.name!r}, which has the same host, for the same; give both the same way to it")
 
 
 def _check_tls(spec: UpstreamSpec, tls: TlsPolicy, path: Path, report: Report) -> None:
-    if not spec.url.startswith("https:") and not report.lacks(spec, "url", path[:-1]):
+    urls = spec.urls or (spec.url or "",)
+    if not all(url.startswith("https:") for url in urls) and not any(
+        report.lacks(spec, word, path[:-1]) for word in ("url", "urls")
+    ):
         report.add(path, "'tls' is for an upstream whose url begins with https://", at_key=True)
     if tls.key and not tls.certificate:
         report.add((*path, "key"), "a key belongs to a certificate; write 'certificate' too", at_key=True)

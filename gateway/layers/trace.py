@@ -15,9 +15,8 @@ from gateway.call import Call, Caller, Reply
 from gateway.errors import CallError, CallTimeout, StatusRefused
 from gateway.passage import Flow
 from gateway.recipe import Upstream
+from gateway.syntax import PORTS
 from gateway.telemetry import Span, SpanType
-
-_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Trace:
         attributes: dict[str, telemetry.Attribute] = {
             telemetry.UPSTREAM_NAME: self.upstream.name,
             telemetry.SERVER_ADDRESS: url.hostname or "",
-            telemetry.SERVER_PORT: url.port or _PORTS[url.scheme],
+            telemetry.SERVER_PORT: url.port or PORTS[url.scheme],
             telemetry.HTTP_METHOD: call.method,
             telemetry.URL_TEMPLATE: call.template,
         }

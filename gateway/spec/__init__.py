@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from gateway.finding import Path
 from gateway.policy import CachePolicy, Duration, IdempotencyPolicy, RetryPolicy, Size, TlsPolicy
@@ -38,8 +38,14 @@ __all__ = [
 class UpstreamSpec(Spec):
     """A remote HTTP service that steps call."""
 
-    url: str
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["urls"]}]})
+
+    url: str | None = None
     """Where it is: `http://127.0.0.1:9101`, with a path in front of every step's own if there is one."""
+
+    urls: tuple[str, ...] = ()
+    """The same for an upstream on several hosts, in place of `url`: each call goes to the better of two drawn by lot, and a retry to
+    another one than before. Their paths must be the same."""
 
     timeout: Duration | None = None
     """Limit of one attempt. Without it an attempt may take as long as the endpoint."""

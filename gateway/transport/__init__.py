@@ -15,6 +15,7 @@ import httpx
 
 from gateway.errors import BadReply, CallError, Unreachable
 from gateway.policy import TlsPolicy
+from gateway.syntax import PORTS
 from gateway.transport.body import Body
 from gateway.transport.connection import Connection
 from gateway.transport.dial import DialState, Origin
@@ -30,8 +31,6 @@ __all__ = [
     "Body", "HeadLimits", "NamesState", "Outgoing", "PoolLimits", "PoolState", "Streamed", "Transport", "Whole", "WirePolicy",
     "exchange", "framed", "make_context", "outgoing",
 ]  # fmt: skip
-
-PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.load import load_text
-from gateway.policy import Duration, Size, show_duration
+from gateway.policy import Duration, Share, Size, show_duration, show_share
 
 
 def value_of(scalar: str) -> object:
@@ -132,6 +132,20 @@ def test_what_is_no_size_is_refused_with_an_example(written):
     """`10MB` could mean either of two numbers."""
     with pytest.raises(ValidationError, match="not a size; write a whole number with its unit, such as 64KiB"):
         TypeAdapter(Size).validate_python(written)
+
+
+@pytest.mark.parametrize(("written", "share"), [("10%", 0.1), ("0.5%", 0.005), ("100%", 1.0)])
+def test_share_is_written_in_percent(written, share):
+    """And shown as it was written."""
+    assert TypeAdapter(Share).validate_python(written) == pytest.approx(share)
+    assert show_share(share) == written
+
+
+@pytest.mark.parametrize("written", ["0%", "101%", "10", 0.1, 10, "-5%", "%", "1e1%", None, ["10%"]])
+def test_what_is_no_share_is_refused(written):
+    """A number alone could be either."""
+    with pytest.raises(ValidationError):
+        TypeAdapter(Share).validate_python(written)
 
 
 def test_size_of_nothing_is_refused():

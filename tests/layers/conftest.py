@@ -14,7 +14,7 @@ from gateway.errors import ConfigError
 from gateway.limit import LimitsState
 from gateway.load import load_text
 from gateway.recipe import Recipe
-from gateway.stack import Stack, step_stack, upstream_stack
+from gateway.stack import Stack, host_stack, step_stack, upstream_stack
 from gateway.store import MemoryStore
 
 CONFIG = """
@@ -26,7 +26,7 @@ endpoints: [{{path: "/{{id}}", steps: {{user: {{get: "users /users/{{path.id}}",
 
 @dataclass(eq=False)
 class Stacked:
-    """Both stacks of a step around one upstream, with the store below its cache."""
+    """The stacks of a step around one upstream, with the store below its cache."""
 
     recipe: Recipe
     upstream: Any
@@ -34,15 +34,14 @@ class Stacked:
     store: MemoryStore = field(default_factory=lambda: MemoryStore(100_000))
 
     @property
-    def stacks(self) -> tuple[Stack, Stack]:
-        """The step's own and the upstream's."""
-        limits = LimitsState()
-        return step_stack(self.recipe, self.store), upstream_stack(self.recipe.upstream, limits)
+    def stacks(self) -> tuple[Stack, Stack, Stack]:
+        """The step's own, the upstream's and its host's."""
+        return step_stack(self.recipe, self.store), upstream_stack(self.recipe.upstream), host_stack(LimitsState())
 
     async def __call__(self, call: Call | None = None) -> Reply:
-        """Send a call through both."""
-        step, upstream = self.stacks
-        return await step.around(upstream.around(self.upstream))(call or self.call())
+        """Send a call through all of them."""
+        step, upstream, host = self.stacks
+        return await step.around(upstream.around(host.around(self.upstream)))(call or self.call())
 
     def call(self, **parts: Any) -> Call:
         """A call as the step makes it."""

@@ -39,10 +39,10 @@ pytestmark = pytest.mark.looptime
 )
 def test_the_stacks_print_themselves(stacked: Any, policies: str, own: str, printed: str) -> None:
     """A layer that is not configured is not in the stack; those that are stand in one order. The upstream's stack is the same for all."""
-    step, upstream = stacked(policies, own).stacks
+    step, upstream, host = stacked(policies, own).stacks
 
     assert str(step) == printed
-    assert str(upstream) == "Trace() → Timeout()"
+    assert (str(upstream), str(host)) == ("Trace()", "Timeout()")
 
 
 def attempts_of(call: Call) -> list[telemetry.Span]:

@@ -52,6 +52,10 @@ FAULTS: list[tuple[errors.CallError, int, str, str, str]] = [
     (refused(504), 502, "upstream-error", "An upstream answered with an error", "destination_unavailable"),
     (refused(400), 502, "upstream-error", "An upstream answered with an error", "http_request_error"),
     (refused(401), 502, "upstream-error", "An upstream answered with an error", "http_request_error"),
+    (errors.BreakerOpen(CANARY), 503, "breaker-open", "An upstream is left alone after failures", "destination_unavailable"),
+    (errors.BulkheadFull(CANARY), 503, "bulkhead-full", "An upstream has as much to do as it may", "connection_limit_reached"),
+    (errors.Throttled(CANARY), 503, "throttled", "An upstream is asked less, since it turns away", "destination_unavailable"),
+    (errors.Paused(CANARY), 503, "upstream-paused", "An upstream has asked to be left alone", "destination_unavailable"),
     (errors.NotThere(CANARY), 404, "item-not-found", "An item is not there", "http_request_error"),
     (errors.TooManyItems(3, 2), 502, "too-many-items", "There are more items than the limit", "proxy_internal_response"),
     (refused(403), 502, "upstream-error", "An upstream answered with an error", "http_request_error"),
@@ -71,7 +75,7 @@ by_name = pytest.mark.parametrize(
     ids=lambda value: getattr(type(value), "__name__", "") if isinstance(value, Exception) else None,
 )
 
-NEVER_RAISED = {errors.CallError, errors.Unsent, errors.TimedOut}
+NEVER_RAISED = {errors.CallError, errors.Unsent, errors.Rejected, errors.TimedOut}
 """Branches of the tree; what is raised is a leaf, or has a table line of its own."""
 
 BY_ITS_CAUSE = {errors.NeedFailed}

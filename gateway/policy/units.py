@@ -1,12 +1,8 @@
-"""The parameters of layers, default and bounds beside each field; the field's docstring is its manual.
-
-A policy is written in the config as it stands here (`retry: {attempts: 3}`) and is what the layer gets: there is nothing to compile.
-"""
+"""How durations, sizes and shares are written, and what all policies have in common."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -19,6 +15,7 @@ _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h|d)")
 _SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB)")
+_SHARE = re.compile(r"([0-9]+(?:\.[0-9]+)?)%")
 
 
 def _seconds(written: Any) -> Any:
@@ -38,6 +35,16 @@ def _bytes(written: Any) -> Any:
     return int(match[1]) * _SIZES[match[2]]
 
 
+def _share(written: Any) -> Any:
+    match = _SHARE.fullmatch(written) if isinstance(written, str) else None
+    if not match:
+        raise PydanticCustomError("share", "not a share; write it in percent, such as 10%")
+    share = float(match[1]) / 100
+    if not 0 < share <= 1:
+        raise PydanticCustomError("share", "should be more than 0% and at most 100%")
+    return share
+
+
 Duration: TypeAlias = Annotated[
     float,
     BeforeValidator(_seconds),
@@ -53,6 +60,13 @@ Size: TypeAlias = Annotated[
 ]
 """Bytes, written with a unit: `64KiB`, `10MiB`."""
 
+Share: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_share),
+    WithJsonSchema({"type": "string", "pattern": f"^{_SHARE.pattern}$", "examples": ["10%", "50%"]}),
+]
+"""A part of the whole, from 0 to 1, written in percent: `10%`."""
+
 
 def show_duration(seconds: float) -> str:
     """Seconds in the largest unit that shows them exactly: 0.5 → `500ms`, 300 → `5m`."""
@@ -63,59 +77,12 @@ def show_duration(seconds: float) -> str:
     return f"{seconds * 1e6:g}us"
 
 
+def show_share(share: float) -> str:
+    """A share in percent: 0.1 → `10%`."""
+    return f"{share * 100:g}%"
+
+
 class Policy(BaseModel):
     """What all policies share: frozen, and a key that is not known is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class RetryPolicy(Policy):
-    """Send again what failed in passing. Harm it can do: it is new load on an upstream that is already in trouble."""
-
-    attempts: int = Field(2, ge=1, le=10)
-    """Sends in all, the first included."""
-
-    backoff: Duration = Field(0.025, json_schema_extra={"default": "25ms"})
-    """Longest wait before the second attempt; it doubles with each further one. The wait is drawn evenly from 0 up to it."""
-
-    max_backoff: Duration = Field(0.25, json_schema_extra={"default": "250ms"})
-    """No wait is drawn from more than this."""
-
-    def __str__(self) -> str:
-        return f"retry {self.attempts}"
-
-
-class CachePolicy(Policy):
-    """Keep good replies. Harm it can do: an answer that is up to `ttl` old."""
-
-    ttl: Duration
-    """How long a reply is served without asking again."""
-
-    def __str__(self) -> str:
-        return f"cache {show_duration(self.ttl)}"
-
-
-class IdempotencyPolicy(Policy):
-    """Run a request once for its `Idempotency-Key`. Harm it can do: a client that uses a key again too soon gets an old outcome."""
-
-    ttl: Duration = Field(86_400.0, json_schema_extra={"default": "24h"})
-    """How long an outcome is kept for those who repeat the request."""
-
-    required: bool = False
-    """A request without a key is a 400."""
-
-    def __str__(self) -> str:
-        return f"idempotent {show_duration(self.ttl)}"
-
-
-class TlsPolicy(Policy):
-    """Whom an upstream must prove to be, and who we are to it. There is no way to leave one unverified."""
-
-    ca: Path | None = None
-    """File with the certificates to trust, in place of the system's."""
-
-    certificate: Path | None = None
-    """File with our own, shown to an upstream that asks for one; its key may be in the same file."""
-
-    key: Path | None = None
-    """File with the key of `certificate`, not encrypted."""

@@ -1,0 +1,77 @@
+"""The parameters of layers, default and bounds beside each field; the field's docstring is its manual.
+
+A policy is written in the config as it stands here (`retry: {attempts: 3}`) and is what the layer gets: there is nothing to compile.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from gateway.policy.units import Duration, Policy, Share, Size, show_duration, show_share
+
+__all__ = [
+    "CachePolicy",
+    "Duration",
+    "IdempotencyPolicy",
+    "Policy",
+    "RetryPolicy",
+    "Share",
+    "Size",
+    "TlsPolicy",
+    "show_duration",
+    "show_share",
+]
+
+
+class RetryPolicy(Policy):
+    """Send again what failed in passing. Harm it can do: it is new load on an upstream that is already in trouble."""
+
+    attempts: int = Field(2, ge=1, le=10)
+    """Sends in all, the first included."""
+
+    backoff: Duration = Field(0.025, json_schema_extra={"default": "25ms"})
+    """Longest wait before the second attempt; it doubles with each further one. The wait is drawn evenly from 0 up to it."""
+
+    max_backoff: Duration = Field(0.25, json_schema_extra={"default": "250ms"})
+    """No wait is drawn from more than this."""
+
+    def __str__(self) -> str:
+        return f"retry {self.attempts}"
+
+
+class CachePolicy(Policy):
+    """Keep good replies. Harm it can do: an answer that is up to `ttl` old."""
+
+    ttl: Duration
+    """How long a reply is served without asking again."""
+
+    def __str__(self) -> str:
+        return f"cache {show_duration(self.ttl)}"
+
+
+class IdempotencyPolicy(Policy):
+    """Run a request once for its `Idempotency-Key`. Harm it can do: a client that uses a key again too soon gets an old outcome."""
+
+    ttl: Duration = Field(86_400.0, json_schema_extra={"default": "24h"})
+    """How long an outcome is kept for those who repeat the request."""
+
+    required: bool = False
+    """A request without a key is a 400."""
+
+    def __str__(self) -> str:
+        return f"idempotent {show_duration(self.ttl)}"
+
+
+class TlsPolicy(Policy):
+    """Whom an upstream must prove to be, and who we are to it. There is no way to leave one unverified."""
+
+    ca: Path | None = None
+    """File with the certificates to trust, in place of the system's."""
+
+    certificate: Path | None = None
+    """File with our own, shown to an upstream that asks for one; its key may be in the same file."""
+
+    key: Path | None = None
+    """File with the key of `certificate`, not encrypted."""

@@ -395,6 +395,19 @@ async def test_a_client_that_leaves_closes_the_call(app: Any, files: Files, trac
     assert not any(span.error for span in traces[0].spans)
 
 
+async def test_a_client_that_leaves_behind_its_body_closes_the_call(app: Any, files: Files) -> None:
+    """From its last part on the client is heard for that alone."""
+    files.streams(b"abc", 3600)
+    client = Client(app, "POST", b"a", b"b", content_length="2")
+    await asyncio.sleep(10)
+
+    client.left.set()
+    await ended(client)
+
+    assert files.closed.is_set()
+    assert asyncio.get_running_loop().time() == pytest.approx(10)
+
+
 async def test_a_client_that_leaves_in_the_middle_of_its_body_closes_the_call(app: Any, files: Files) -> None:
     """The upstream sees no end of the body."""
     ended_body = False

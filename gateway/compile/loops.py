@@ -49,6 +49,8 @@ def _batch(name: str, step: StepSpec, spec: BatchSpec, path: Path, whole: Readin
         if word in step.model_fields_set:
             report.add((*path, word), f"{word!r} is never used: it is the batch that is sent; write it there", at_key=True)
     path = (*path, "batch")
+    if "items" in among.names.steps:
+        report.add((*path[:-2], "items"), "'items' is what the batches here ask for; name the step otherwise", at_key=True)
     reading = Reading(report, among.names, whole.needs, given="items")
     recipe = compile_recipe(f"{name}.batch", _limited(spec, step), path, reading, reading, among)
     if recipe and not reading.uses_given:

@@ -147,7 +147,13 @@ class Reading:
     def _code(self, text: str, path: Path) -> Expression:
         if path in self.report.source.outside:
             raise BadExpression(_NO_CODE)
-        return parse_expression(text)
+        try:
+            return parse_expression(text)
+        except BadExpression:
+            if text.startswith("{") and text.endswith("}"):
+                inside = parse_expression(text[1:-1]).text.strip()
+                raise BadExpression(f"an expression stands here by itself, with no braces around it: {inside}") from None
+            raise
 
     def _checked(self, parse: Callable[[], Parsed], path: Path) -> Parsed | None:
         parsed = self._parsed(parse, path)

@@ -13,7 +13,7 @@ from gateway.finding import Path
 from gateway.plan import End, Step
 from gateway.recipe import Recipe
 from gateway.reference import Structure, did_you_mean
-from gateway.spec import EndSpec, FallbackSpec, StepSpec
+from gateway.spec import METHODS, EndSpec, FallbackSpec, StepSpec
 from gateway.telemetry import SpanType
 
 _NO_BODY = (204, 205, 304)
@@ -23,12 +23,12 @@ _NO_BODY = (204, 205, 304)
 def compile_step(name: str, spec: StepSpec, path: Path, among: Surroundings) -> Step | None:
     """One step; None when it cannot be made. What is wrong with it is reported."""
     report, names = among.report, among.names
-    given = "item" if spec.for_each else None
+    given = "item" if spec.for_each is not None or report.lacks(spec, "for_each", path) else None
     reading, spare = Reading(report, names), Reading(report, names)
     own, own_spare = Reading(report, names, reading.needs, given), Reading(report, names, spare.needs, given)
     recipe = compile_recipe(name, spec, path, own, own_spare, among)
     loop = compile_loop(name, spec, path, reading, among)
-    if recipe and given and not (own.uses_given or spec.batch):
+    if recipe and spec.for_each is not None and not (own.uses_given or spec.batch):
         report.add(
             (*path, "for_each"), "'item' stands nowhere in the call, so that all would be the same; write {item}", at_key=True
         )
@@ -89,6 +89,10 @@ def _check_fallback(spec: StepSpec, path: Path, report: Report) -> None:
     while isinstance(at.fallback, FallbackSpec):
         at, path = at.fallback, (*path, "fallback")
         may_be_skipped = may_be_skipped or "skip" in at.on_status.values()
+    if isinstance(at.fallback, list) and any(isinstance(one, dict) and {*METHODS} & {*one} for one in at.fallback):
+        report.add(
+            (*path, "fallback"), "a list is a value; for another call after this one, give this one a fallback", at_key=True
+        )
     if "fallback" in at.model_fields_set and not spec.optional and not may_be_skipped:
         report.add(
             (*path, "fallback"), "is never used: the step is neither optional nor ever skipped; add 'optional: true'", at_key=True

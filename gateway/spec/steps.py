@@ -108,7 +108,7 @@ class EndSpec(Spec):
 
 
 def _as_most(value: Any) -> Any:
-    return {"most": value} if isinstance(value, int) and not isinstance(value, bool) else value
+    return value if isinstance(value, dict | bool | LimitSpec) else {"most": value}
 
 
 class UndoSpec(CallSpec):

@@ -192,11 +192,11 @@ class Story:
             return self.own_ports[GATEWAY] if self.background else self.showcase
         return self.running.services[port] if port in SERVICES.values() else port
 
-    def run(self, command: str) -> tuple[str, int]:
-        """What a command printed, and its exit status."""
+    def run(self, command: str, *, speaks: bool = False) -> tuple[str, int]:
+        """What a command printed, and its exit status. One in the background is left alone when it listens, and has spoken if it `speaks`."""
         text, in_background = self.translate(command), command.endswith("&")
         if in_background:
-            return self._start(text.removesuffix("&")), 0
+            return self._start(text.removesuffix("&"), speaks=speaks), 0
         process = self._shell(text, subprocess.PIPE)
         try:
             output, _ = process.communicate(timeout=SECONDS)
@@ -205,12 +205,15 @@ class Story:
             raise AssertionError(f"took longer than {SECONDS} s: {command}") from None
         return self.translate_back(output), process.returncode
 
-    def _start(self, command: str) -> str:
+    def _start(self, command: str, *, speaks: bool) -> str:
         self._stop()
         output = self.folder / ".background"
         with output.open("w") as file:
             self.background = self._shell(command, file)
         assert is_listening(self.background, self.own_ports[GATEWAY]), f"does not listen: {command}\n{output.read_text()}"
+        patience = time.monotonic() + SECONDS
+        while speaks and not output.read_text() and time.monotonic() < patience:
+            time.sleep(0.05)
         return self.translate_back(output.read_text())
 
     def _shell(self, text: str, stdout: Any) -> subprocess.Popen[str]:
@@ -360,7 +363,7 @@ def check_commands(text: str, story: Story) -> None:
     if missing := sorted(program for program in wanted if not shutil.which(program)):
         pytest.skip(f"NOT RUN: {' and '.join(f'no {program}' for program in missing)} here")
     for command in commands:
-        output, status = story.run(command.text)
+        output, status = story.run(command.text, speaks=bool(command.output))
         if not matches(command.output, output):
             raise AssertionError(difference(command, output))
         assert status == command.status, f"$ {command.text}\nexit status {status}\n{output}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from gateway.policy import show_duration
+from gateway.policy import AT_ONCE, MOST_ITEMS, show_duration
+from gateway.wording import made_of_others, on_a_line, show_value
 
 if TYPE_CHECKING:
     from gateway.head import Head
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from gateway.shape import Shape
     from gateway.telemetry import SpanType
 
+Line: TypeAlias = tuple[str, str, Iterator[str]]
+"""What is printed of a call: whose it is, the call, and remarks."""
+
 
 @dataclass(frozen=True, slots=True)
 class End:
@@ -27,6 +31,10 @@ class End:
     status: int
     value: Structure | None = field(default=None, repr=False)
     """The answer; None: a problem with this status."""
+
+    def __str__(self) -> str:
+        value = f" {show_value(self.value)}" if self.value else ""
+        return f"ends with {self.status}{value} when {self.when}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +86,18 @@ class Loop:
 
     def remarks(self) -> Iterator[str]:
         """What there is to say about it."""
-        first = "the first " if self.takes_first else "at most "
-        batches = f", {self.batch.size} a call" if self.batch else ""
-        yield f"for each {self.over}{batches}, {first}{self.limit}"
+        words = [f"for each {self.over}"]
+        if self.batch:
+            words.append(f"{self.batch.size} a call")
+        if self.concurrency != AT_ONCE:
+            words.append(f"{self.concurrency} at once")
+        if self.takes_first or self.limit != MOST_ITEMS:
+            words.append(f"{'the first' if self.takes_first else 'at most'} {self.limit}")
+        yield ", ".join(words)
         if self.items:
             yield f"items {self.items}"
         if self.join:
-            yield f"joined into {self.join.text} as {self.join.member}"
+            yield f"joined into {self.join.text} on {self.join.on} as {self.join.member}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +109,6 @@ class Undo:
     """Seconds that it may take in all."""
 
     span: SpanType = field(repr=False, compare=False)
-
-    def __str__(self) -> str:
-        return f"undone by {self.recipe} within {show_duration(self.within)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +161,6 @@ class Step:
         """It may decide the whole answer, by what it gets or by its status."""
         return self.end is not None or any("end" in recipe.on_status.values() for recipe in self.recipes)
 
-    @property
-    def most_calls(self) -> int:
-        """Calls to upstreams that it may come to, retries and all."""
-        own, *others = (recipe.policies.attempts for recipe in self.recipes)
-        rounds = 1 if not self.loop else -(-self.loop.limit // self.loop.batch.size) if self.loop.batch else self.loop.limit
-        return own * rounds + sum(others)
-
     def reads(self) -> Iterator[Expression]:
         """Every expression over the values at hand; `select` reads its own reply."""
         for recipe in (self.recipe, *self.recipes):
@@ -169,25 +172,39 @@ class Step:
             yield from self.end.value.expressions
         yield from (one for one in (self.when, self.loop and self.loop.over, self.end and self.end.when) if one)
 
-    def remarks(self) -> Iterator[str]:
-        """What there is to say about it besides the call itself."""
+    def lines(self) -> Iterator[Line]:
+        """What is printed of it: its call, and each call that it may make besides."""
+        yield self.name, str(self), self._remarks()
+        if self.loop and self.loop.batch and (cache := self.recipe.policies.cache):
+            yield "  item", str(self.recipe), iter((str(cache),))
+        for other in self.others:
+            last = self._substitute() if other is self.others[-1] else ()
+            yield "  else", str(other), chain(other.remarks(), last)
+        if self.undo:
+            yield (
+                "  undo",
+                str(self.undo.recipe),
+                chain((f"within {show_duration(self.undo.within)}",), self.undo.recipe.remarks()),
+            )
+
+    def _remarks(self) -> Iterator[str]:
         if self.needs:
             yield f"needs {', '.join(self.needs)}"
         if self.when:
             yield f"when {self.when}"
         if self.loop:
             yield from self.loop.remarks()
-        substitutes = [*map(str, self.others), *([show_literal(self.fallback)] if self.fallback else [])]
-        if words := [*(["optional"] if self.optional else []), *(f"else {one}" for one in substitutes)]:
+        substitute = () if self.others else self._substitute()
+        if words := [*(["optional"] if self.optional else []), *substitute]:
             yield ", ".join(words)
         if self.end:
-            yield f"ends with {self.end.status} when {self.end.when}"
-        if self.undo:
-            yield str(self.undo)
-        own, *_ = self.recipes
-        if own is not self.recipe and (cache := self.recipe.policies.cache):
-            yield str(cache)
-        yield from own.remarks()
+            yield str(self.end)
+        yield from self.recipes[0].remarks()
+
+    def _substitute(self) -> Iterator[str]:
+        """The value that stands in for its own."""
+        if self.fallback:
+            yield f"else {show_value(self.fallback)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +222,7 @@ class Passthrough:
 
     def __str__(self) -> str:
         kept = f" · keeps {', '.join(self.named)}" if self.named else ""
-        return f"to the head · passthrough, idle {show_duration(self.idle)}{kept}"
+        return f"passthrough, idle {show_duration(self.idle)}{kept}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,38 +290,25 @@ class Plan:
         return {*names}.union(*(self.joins.get(name, ()) for name in names))
 
     @property
-    def most_calls(self) -> int:
-        """Calls to upstreams that one request may come to, retries and all."""
-        return sum(step.most_calls for step in self.steps)
-
-    @property
     def specificity(self) -> tuple[bool, ...]:
         """Sorts `/home/me` before `/home/{id}`: plain text before a parameter, segment by segment."""
         return tuple(segment.startswith("{") for segment in self.path.split("/"))
 
     def __str__(self) -> str:
-        """The plan as text: a line for the endpoint, then one for each step."""
-        names = max(len(step.name) for step in self.steps)
-        calls = max(len(str(step)) for step in self.steps)
+        """The plan as text: a line for the endpoint, then one for each call, and one for each part of the answer that is made of others."""
+        lines = [line for step in self.steps for line in step.lines()]
+        response = self.shape.response
+        made = [(f"→ {place}".rstrip(), text) for place, text in made_of_others(response)] if response else []
+        names = max(map(len, [*(name for name, _, _ in lines), *(place for place, _ in made)]))
+        calls = max(len(call) for _, call, _ in lines)
         width = 2 + names + 2 + calls + 2
-        within = f"within {show_duration(self.timeout)}"
-        if self.passthrough:
-            within = f"{within} {self.passthrough}"
-        said = (within, *(str(part) for part in (self.idempotency, self.head) if part))
-        head = f"{f'{self.method} {self.path}':{width}}{' · '.join(said)}"
-        steps = (f"  {step.name:{names}}  {step!s:{calls}}  {' · '.join(step.remarks())}".rstrip() for step in self.steps)
-        return "\n".join((head, *steps))
+        printed = [f"{f'{self.method} {self.path}':{width}}{' · '.join(map(on_a_line, self._remarks()))}"]
+        printed += (
+            f"  {name:{names}}  {call:{calls}}  {' · '.join(map(on_a_line, remarks))}".rstrip() for name, call, remarks in lines
+        )
+        printed += (f"  {place:{names}}  {text}" for place, text in made)
+        return "\n".join(printed)
 
-
-def show_literal(structure: Structure) -> str:
-    """A fallback on one line, as it could be written in the config."""
-    return _show(structure.data)
-
-
-def _show(node: Any) -> str:
-    if isinstance(node, dict):
-        return "{" + ", ".join(f"{name}: {_show(child)}" for name, child in node.items()) + "}"
-    if isinstance(node, list):
-        return "[" + ", ".join(_show(child) for child in node) + "]"
-    text = json.dumps(node) if node is None or isinstance(node, bool | int | float) else str(node)
-    return text if text and text.isprintable() else json.dumps(text)
+    def _remarks(self) -> Iterator[str]:
+        yield f"within {show_duration(self.timeout)}{' to the head' if self.passthrough else ''}"
+        yield from (str(part) for part in (self.passthrough, self.idempotency, self.head) if part)

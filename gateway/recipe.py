@@ -10,6 +10,7 @@ from gateway.bodies import JSON_BODY, Encoding
 from gateway.call import ANY_2XX, Expectation, Headers
 from gateway.formats import JSON, SPLICED
 from gateway.policy import show_duration
+from gateway.wording import show_value
 
 if TYPE_CHECKING:
     from gateway.openapi.document import Document
@@ -103,6 +104,8 @@ Validate: TypeAlias = Callable[[Any], Any]
 
 Meaning: TypeAlias = "Structure | Literal['skip', 'end']"
 
+_WORDS = {"skip": "skipped", "end": "ends"}
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -151,7 +154,17 @@ class Recipe:
             yield f"body {self.encoding.name}"
         if self.expects.format not in (JSON, SPLICED):
             yield f"reply {self.expects.format.name}"
+        if self.expects.accept:
+            yield f"accepts {', '.join(map(str, sorted(self.expects.accept)))}"
+        yield from self._meanings()
         yield from self.policies
+
+    def _meanings(self) -> Iterator[str]:
+        by_words: dict[str, list[int]] = {}
+        for status, meaning in self.on_status.items():
+            by_words.setdefault(_WORDS[meaning] if isinstance(meaning, str) else show_value(meaning), []).append(status)
+        for words, statuses in by_words.items():
+            yield f"{words} on {', '.join(map(str, sorted(statuses)))}"
 
     def means(self) -> Iterator[Expression]:
         """Those that say what a status means."""

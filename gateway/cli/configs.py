@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from pathlib import Path
@@ -18,17 +18,20 @@ from gateway.finding import Finding
 from gateway.inbound.paths import Paths
 from gateway.load import Loaded, load_file
 from gateway.plan import Plan, Step
+from gateway.worst import worst_of
 
 ALIKE = 0.6
 """How much a path must resemble another to be what was meant."""
 
 
 def report(file: Path, classes: Sequence[str], output: str) -> int:
-    """Print every finding; the exit status is 1 when there are any."""
-    plans: tuple[Plan, ...] = ()
+    """Print every finding; the exit status is 1 when there are any. Without any, the worst that each endpoint may come to."""
     findings: tuple[Finding, ...] = ()
+    summary = ""
     try:
-        plans = compile_plans(_load(file, classes))
+        loaded = _load(file, classes)
+        plans = compile_plans(loaded)
+        summary = f"{_counted(file, plans)}\n{loaded.source.redact(_worst_cases(plans))}"
     except ConfigError as error:
         findings = error.findings
     if output == "json":
@@ -37,8 +40,7 @@ def report(file: Path, classes: Sequence[str], output: str) -> int:
         for finding in findings:
             print(_for_github(finding) if output == "github" else finding)
     elif output == "text":
-        steps = sum(len(plan.steps) for plan in plans)
-        print(f"{file}: {_count(len(plans), 'endpoint')}, {_count(steps, 'step')}, nothing wrong")
+        print(summary)
     return 1 if findings else 0
 
 
@@ -57,10 +59,8 @@ def show_plans(file: Path, classes: Sequence[str], endpoint: str | None, output:
 
 def show_routes(file: Path, classes: Sequence[str]) -> None:
     """Print method, path and summary of each endpoint."""
-    plans = compile_plans(_load(file, classes))
-    width = max(len(plan.path) for plan in plans)
-    for plan in plans:
-        print(f"{plan.method:6} {plan.path:{width}}  {plan.summary or ''}".rstrip())
+    for line in _in_columns(compile_plans(_load(file, classes)), lambda plan: plan.summary or ""):
+        print(line)
 
 
 def show_schema() -> None:
@@ -77,6 +77,22 @@ def show_schema() -> None:
 
 def _load(file: Path, classes: Sequence[str]) -> Loaded:
     return load_file(file, [read_class(one) for one in find_classes(classes)])
+
+
+def _counted(file: Path, plans: Sequence[Plan]) -> str:
+    steps = sum(len(plan.steps) for plan in plans)
+    return f"{file}: {_count(len(plans), 'endpoint')}, {_count(steps, 'step')}, nothing wrong"
+
+
+def _worst_cases(plans: Sequence[Plan]) -> str:
+    return "\n".join(f"  {line}" for line in _in_columns(plans, lambda plan: str(worst_of(plan))))
+
+
+def _in_columns(plans: Sequence[Plan], remark: Callable[[Plan], str]) -> Iterator[str]:
+    """A line for each endpoint."""
+    width = max(len(plan.path) for plan in plans)
+    for plan in plans:
+        yield f"{plan.method:6} {plan.path:{width}}  {remark(plan)}".rstrip()
 
 
 def _chosen(plans: tuple[Plan, ...], endpoint: str | None) -> tuple[Plan, ...]:

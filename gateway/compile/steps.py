@@ -15,6 +15,7 @@ from gateway.recipe import Recipe
 from gateway.reference import Structure, did_you_mean
 from gateway.spec import METHODS, EndSpec, FallbackSpec, StepSpec
 from gateway.telemetry import SpanType
+from gateway.worst import calls_of
 
 _NO_BODY = (204, 205, 304)
 """Statuses of answers that have none."""
@@ -123,7 +124,7 @@ def _needs(spec: StepSpec, path: Path, among: Surroundings) -> Iterator[str]:
 
 def check_calls(steps: Iterable[Step], most: int, path: Path, report: Report) -> None:
     """Report an endpoint whose requests could come to more upstream calls than they may."""
-    calls = {step.name: step.most_calls for step in steps}
+    calls = {step.name: calls_of([step]) for step in steps}
     if (total := sum(calls.values())) > most:
         by_step = ", ".join(f"{name} {count}" for name, count in sorted(calls.items(), key=lambda item: -item[1])[:3])
         report.add(

@@ -12,6 +12,8 @@ from pydantic import Field
 from gateway.policy.units import Duration, Policy, Share, Size, show_duration, show_share
 
 __all__ = [
+    "AT_ONCE",
+    "MOST_ITEMS",
     "CachePolicy",
     "Duration",
     "IdempotencyPolicy",
@@ -23,6 +25,12 @@ __all__ = [
     "show_duration",
     "show_share",
 ]
+
+MOST_ITEMS = 100
+"""Items that a loop may have, unless another limit is written."""
+
+AT_ONCE = 10
+"""Calls of a loop that run at once, unless written otherwise."""
 
 
 class RetryPolicy(Policy):

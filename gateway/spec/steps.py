@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic.config import JsonDict
 
-from gateway.policy import CachePolicy, Duration, RetryPolicy
+from gateway.policy import AT_ONCE, MOST_ITEMS, CachePolicy, Duration, RetryPolicy
 from gateway.spec.words import CLOSED, METHODS, CallForwardSpec, HeaderName, Spec, Status, or_off
 
 
@@ -178,10 +178,10 @@ class StepSpec(CallSpec):
     """An expression that gives a list: the call is made once for each of its distinct values, which is `item`. The step's value is the
     list of what came back, in the same order."""
 
-    concurrency: int = Field(10, ge=1, le=1_000)
+    concurrency: int = Field(AT_ONCE, ge=1, le=1_000)
     """Calls of a loop that run at once."""
 
-    limit: Annotated[LimitSpec, BeforeValidator(_as_most, json_schema_input_type=LimitSpec | int)] = LimitSpec(most=100)
+    limit: Annotated[LimitSpec, BeforeValidator(_as_most, json_schema_input_type=LimitSpec | int)] = LimitSpec(most=MOST_ITEMS)
     """Most distinct items that a loop may have."""
 
     items: Literal["required", "optional"] | None = None

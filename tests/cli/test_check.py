@@ -17,21 +17,37 @@ FINDINGS = [
 ]
 
 
-def test_a_good_config_is_summed_up_on_a_line(run: Any, write: Any) -> None:
-    """Status 0, and what there is in it."""
+def test_a_good_config_is_summed_up_with_the_worst_of_each_endpoint(run: Any, write: Any) -> None:
+    """Status 0, what there is in it, and below that what a request may come to."""
     file = write(GOOD)
 
     done = run("check", file)
 
     assert (done.status, done.err) == (0, "")
-    assert done.out == f"{file}: 1 endpoint, 1 step, nothing wrong\n"
+    assert done.out == (
+        f"{file}: 1 endpoint, 1 step, nothing wrong\n  GET    /a/{{id}}  at most 1 call, 2s (nothing else limits user)\n"
+    )
 
 
 def test_several_endpoints_are_counted_as_such(run: Any, write: Any) -> None:
-    """One endpoint, two endpoints."""
-    file = write(GOOD + GOOD.replace("/a/", "/b/"))
+    """One endpoint, two endpoints, each with a line in the columns of all."""
+    done = run("check", file := write(GOOD + GOOD.replace("/a/", "/longer/").replace("get: '", "timeout: 1s, get: '")))
 
-    assert run("check", file).out == f"{file}: 2 endpoints, 2 steps, nothing wrong\n"
+    first, *lines = done.out.splitlines()
+    assert first == f"{file}: 2 endpoints, 2 steps, nothing wrong"
+    assert [line.index("at most") for line in lines] == [23, 23]
+    assert lines[1].endswith("at most 1 call, 1s (user 1s)")
+
+
+def test_what_came_from_the_environment_is_shown_as_it_is_written(run: Any, write: Any) -> None:
+    """In the lines about endpoints as everywhere."""
+    file = write("  - { path: '/${SECRET}', steps: { user: { get: users / } } }\n")
+
+    done = run("check", file, SECRET="surely-a-secret")
+
+    assert done.status == 0
+    assert "/${SECRET}" in done.out
+    assert "surely-a-secret" not in done.out
 
 
 def test_every_finding_is_a_line_with_its_place(run: Any, write: Any) -> None:

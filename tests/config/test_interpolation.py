@@ -111,7 +111,7 @@ endpoints: [{ path: /, steps: { a: { get: a /, optional: "${ON}", accept: ["${ST
 
     assert plan.steps[0].recipe.upstream.url == "http://a:80"
     assert plan.steps[0].recipe.expects.accept == {203}
-    assert str(plan).splitlines()[1] == "  a  GET a /  optional · retry 3 · attempt 2s"
+    assert str(plan).splitlines()[1] == "  a  GET a /  optional · accepts 203 · retry 3 · attempt 2s"
 
 
 def test_text_from_outside_is_never_a_reference(compiled):

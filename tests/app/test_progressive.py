@@ -374,6 +374,15 @@ async def test_somebody_is_still_there(visit: Any, play: Upstreams) -> None:
     assert b":\n\n" not in lines.body
 
 
+async def test_nothing_is_said_before_there_is_something_to_say(visit: Any, play: Upstreams) -> None:
+    """However long it takes: the status is still open."""
+    play("orders", 16, status_code=500)
+    play("users", 17, status_code=500)
+    client = await (await visit(HOME.replace("optional: true, fallback: []", "needs: [user]"))).get()
+
+    assert (client.status, client.heard[0][0]) == (502, 17.0)
+
+
 async def test_a_client_that_leaves_ends_every_call(visit: Any, play: Upstreams, traces: list[Any]) -> None:
     """In the middle of the answer, within 200 ms, and it is no error."""
     before = asyncio.all_tasks()

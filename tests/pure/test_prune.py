@@ -121,6 +121,48 @@ def test_a_text_that_cannot_be_read_is_missing(compiled: Compiled) -> None:
     assert list(missing) == ["user"]
 
 
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "end: {when: likes.gone, status: 410}",
+        "on_status: {404: end}",
+        'fallback: {get: "users /likes/{user.segment}", on_status: {404: end}}',
+    ],
+)
+def test_a_step_that_may_end_the_answer_always_runs(compiled: Compiled, ending: str) -> None:
+    """What it decides does not depend on what else a client wants."""
+    deciding = STEPS.replace(
+        '{get: "users /likes/{user.segment}"}', f'{{get: "users /likes/{{user.segment}}", optional: true, {ending}}}'
+    )
+
+    assert kept(compiled(deciding), "orders") == ["user", "orders", "likes"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "steps"), [("orders", ["orders", "likes", "prices"]), ("likes", ["orders", "likes"]), ("user", ["user"])]
+)
+def test_what_is_joined_into_a_value_comes_with_it(compiled: Compiled, wanted: str, steps: list[str]) -> None:
+    """Whoever wants the orders gets them joined; what is made from them takes them as they came."""
+    joined = """
+        path: /home
+        steps:
+          user: {get: users /me}
+          orders: {get: users /orders}
+          likes: {for_each: "orders[].id", get: "users /likes/{item}", join: {into: "orders[]", on: id, as: likes}}
+          prices: {for_each: "orders[].id", get: "users /prices/{item}", join: {into: "orders[]", on: id, as: price}}
+        response: {user: user, orders: orders, likes: likes}
+    """
+
+    assert kept(compiled(joined), wanted) == steps
+
+
+def test_what_the_head_names_always_runs(compiled: Compiled) -> None:
+    """A client chooses among the members of the answer; its status and headers come with any of them."""
+    headed = f"{STEPS}headers: {{X-Total: '{{orders[0].total}}', X-Page: '{{query.page}}'}}"
+
+    assert kept(compiled(headed), "user") == ["user", "orders"]
+
+
 names = st.sampled_from(["id", "name", "segment", "first"])
 values = st.recursive(
     st.none() | st.integers() | st.text("ab", max_size=2),

@@ -20,10 +20,11 @@ from gateway.encode import Unencodable
 from gateway.errors import CallError, CallTimeout
 from gateway.execute import Ran
 from gateway.inbound.parts import Parts
-from gateway.inbound.response import UNSHAPEABLE, VARY, WITHOUT_BODY, head_of, server_timing, told_undone
+from gateway.inbound.response import UNSHAPEABLE, VARY, WITHOUT_BODY, check_made, head_of, server_timing, told_undone
 from gateway.inbound.visit import ClientGone
 from gateway.limit import Limit, LimitsState
 from gateway.problem import NO_STORE, Problem, of_error
+from gateway.reference import Unresolved
 from gateway.shape import Part
 from gateway.telemetry import Span
 
@@ -77,7 +78,7 @@ class Delivery:
                 if self._so_far and not run.done():
                     await self._send_ready(self._so_far)
             return await self._finish(run.result())
-        except (Unencodable, Undecodable, CallTimeout) as error:
+        except (Unencodable, Undecodable, Unresolved, CallTimeout) as error:
             problem = of_error(error) if isinstance(error, CallError) else UNSHAPEABLE
             if not self.begun:
                 return problem
@@ -123,6 +124,7 @@ class Delivery:
         missing: dict[str, str] = {}
         make = partial(part.fill, ran.scope, missing)
         value = await self.off_loop(make) if self.parts.plan.shape.off_loop else make()
+        check_made(value, missing)
         return self.parts.tell(part, value, missing, ran)
 
     def _timing(self, ran: Ran) -> dict[str, str]:

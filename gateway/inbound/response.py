@@ -23,6 +23,8 @@ Failure: TypeAlias = tuple[Step, CallError]
 _WORDS = {Failed: "failed", Skipped: "skipped", Ended: "ended"}
 
 UNSHAPEABLE = Problem(502, "unshapeable", "The answer cannot be put into JSON")
+_WHOLE = ""
+"""Where an answer stands that is no object, among what could not be made."""
 
 _JSON = (b"content-type", b"application/json")
 
@@ -132,9 +134,16 @@ def head_of(plan: Plan, ran: Ran) -> tuple[int, RawHeaders, list[str]]:
     return status, lines, [*missing]
 
 
+def check_made(value: Any, missing: Mapping[str, str]) -> None:
+    """Raises `Unresolved` when nothing of an answer can be made: one that is no object has no members to spare."""
+    if value is None and _WHOLE in missing:
+        raise Unresolved(missing[_WHOLE])
+
+
 def _success(plan: Plan, ran: Ran, failures: list[Failure], span: Span, shaped: Shaped | None) -> Response:
     with span.child(telemetry.SHAPE) as shaping:
         value, missing = shaped or plan.shape(ran.scope)
+        check_made(value, missing)
         status, lines, unmade = head_of(plan, ran)
         made = Answer(value, tuple(tell_missing(plan, ran, failures, [*missing, *unmade])), plan.shape.errors)
         shaping.own[telemetry.ANSWER_COMPLETE] = made.complete

@@ -326,6 +326,26 @@ endpoints:
     assert [(error["member"], error["type"]) for error in answer.json()["errors"]] == [("total", "urn:problem:fanin:unshapeable")]
 
 
+async def test_an_answer_that_cannot_be_made_at_all_is_a_502(serve: Any, upstreams: respx.Router) -> None:
+    """An answer that is no object has no members to spare: null would be one that nobody wrote."""
+    upstreams.get("http://users.test/users/42").respond(json=USER)
+    client = await serve(
+        """
+version: 1
+upstreams: { users: { url: http://users.test } }
+endpoints:
+  - path: /home/{id}
+    steps: { user: { get: "users /users/{path.id}" } }
+    response: sum(user.segment)
+"""
+    )
+
+    answers = [await client.get("/home/42"), await client.get("/home/42", headers={"accept": "application/jsonl"})]
+
+    for answer in answers:
+        assert (answer.status_code, answer.json()["type"]) == (502, "urn:problem:fanin:unshapeable")
+
+
 async def test_an_answer_that_json_has_no_form_for_is_a_502(serve: Any, upstreams: respx.Router) -> None:
     """Half a surrogate pair, made by an expression, is no JSON: a problem instead of a broken body or a 500."""
     upstreams.get("http://users.test/users/42").respond(json=USER)

@@ -44,6 +44,12 @@ EVENTS = Form(b"text/event-stream; charset=utf-8", _as_event, b":\n\n")
 LINES = Form(b"application/jsonl", _as_line)
 
 _WHOLE = "application/json"
+PARTS = {
+    "text/event-stream": "The same in parts: an event `part` for each member as soon as it is ready, at last `end` or `problem`.",
+    "application/jsonl": "The same in parts: an object a line, `event` first, as soon as it is ready.",
+}
+"""The media types of answers in parts, and what each is."""
+
 _FORMS = {_WHOLE: None, "text/event-stream": EVENTS, "application/jsonl": LINES}
 
 

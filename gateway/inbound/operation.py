@@ -8,6 +8,7 @@ from itertools import chain, count
 from operator import attrgetter
 from typing import Any
 
+from gateway.inbound.events import PARTS
 from gateway.inbound.failures import FAILURE, HEADERS, RESPONSES, SCHEMAS, headers, response
 from gateway.inbound.parameter import is_documented, key_parameter, parameter
 from gateway.openapi.answer import Answers
@@ -18,6 +19,9 @@ from gateway.openapi.schema import Schema, Schemas
 from gateway.plan import Plan
 
 _WITHOUT_BODY = ("204", "205", "304")
+
+_IN_PARTS = {kind: {"schema": {"type": "string", "description": text}} for kind, text in PARTS.items()}
+"""What a client may ask for in place of JSON. There is no schema for one event after the other before OpenAPI 3.2."""
 
 _GOES_BY = {
     "default": {"description": "What the upstream answers, as it comes, or a problem", "content": {"*/*": {"schema": {}}}}
@@ -100,6 +104,7 @@ def _responses(plan: Plan, answers: Answers) -> dict[str, Any]:
     for status in dict.fromkeys(status for status, _ in values):
         schemas = [value for one, value in values if one == status and value is not None]
         responses[status] = _answer(plan, answers.schemas.union(*schemas)) if schemas else response("Ended")
+    responses[_status(plan)]["content"] |= _IN_PARTS
     if _status(plan) in _WITHOUT_BODY:
         # What is missing has to be said somewhere.
         responses |= {_status(plan): {**_answer(plan, good), "content": {}}, "200": _answer(plan, good)}

@@ -429,3 +429,25 @@ async def _until(holds: Callable[[], bool]) -> None:
 async def _validator(client: httpx.AsyncClient, component: str) -> Draft202012Validator:
     document = await document_of(client)
     return Draft202012Validator({"$ref": f"#/components/schemas/{component}", "components": document["components"]})
+
+
+async def test_answers_in_parts_are_documented(serve: Any) -> None:
+    """Whoever reads the document learns what else may be asked for; an answer without a body has no parts."""
+    client = await serve(
+        """
+version: 1
+upstreams: { users: { url: http://users.test } }
+endpoints:
+  - { path: /shop, steps: { user: { get: users /user } } }
+  - { path: /shop, method: DELETE, status: 204, steps: { gone: { delete: users /user } } }
+"""
+    )
+
+    operations = (await document_of(client))["paths"]["/shop"]
+
+    assert list(operations["get"]["responses"]["200"]["content"]) == [
+        "application/json",
+        "text/event-stream",
+        "application/jsonl",
+    ]
+    assert operations["delete"]["responses"]["204"]["content"] == {}

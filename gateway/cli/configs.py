@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.classes import find_classes
+from gateway.cli.data import as_data
 from gateway.cli.mermaid import mermaid
 from gateway.compile import compile_plans
 from gateway.errors import ConfigError, StartError
@@ -17,7 +18,7 @@ from gateway.face import read_class
 from gateway.finding import Finding
 from gateway.inbound.paths import Paths
 from gateway.load import Loaded, load_file
-from gateway.plan import Plan, Step
+from gateway.plan import Plan
 from gateway.worst import worst_of
 
 ALIKE = 0.6
@@ -50,7 +51,7 @@ def show_plans(file: Path, classes: Sequence[str], endpoint: str | None, output:
     plans = _chosen(compile_plans(loaded), endpoint)
     redact = loaded.source.redact
     if output == "json":
-        print(json.dumps(_redacted([_plan_as_json(plan) for plan in plans], redact), indent=2))
+        print(json.dumps(_redacted([as_data(plan) for plan in plans], redact), indent=2))
     elif output == "mermaid":
         print(mermaid(plans, redact))
     else:
@@ -126,39 +127,19 @@ def _likeness(plan: Plan, path: str) -> float:
     return SequenceMatcher(None, "/".join(asked), "/".join(written)).ratio()
 
 
-def _plan_as_json(plan: Plan) -> dict[str, Any]:
-    return {
-        "method": plan.method,
-        "path": plan.path,
-        "timeout": plan.timeout,
-        "inputs": [{"name": one.name, "in": one.where, "required": one.required, "schema": one.schema} for one in plan.inputs],
-        "steps": [_step_as_json(step) for step in plan.steps],
-    }
-
-
-def _step_as_json(step: Step) -> dict[str, Any]:
-    policies = step.recipe.policies
-    return {
-        "name": step.name,
-        "upstream": step.recipe.upstream.name,
-        "method": step.recipe.method,
-        "target": step.recipe.target.text,
-        "needs": list(step.needs),
-        "when": str(step.when) if step.when else None,
-        "optional": step.optional,
-        "timeout": policies.timeout,
-        "retry": policies.retry.model_dump() if policies.retry else None,
-        "cache": policies.cache.model_dump() if policies.cache else None,
-    }
-
-
 def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
     """Every text in the structure redacted. In its JSON it would be too late: there texts are escaped, and keys are text too."""
     if isinstance(value, dict):
         return {key: _redacted(child, redact) for key, child in value.items()}
     if isinstance(value, list):
         return [_redacted(child, redact) for child in value]
-    return redact(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if (told := redact(value)) != value:
+        return told
+    # As in a finding, what is short is taken for a value from outside only where it is quoted as a whole.
+    quoted = repr(value)
+    return told[1:-1] if (told := redact(quoted)) != quoted else value
 
 
 def _finding_as_json(finding: Finding) -> dict[str, Any]:

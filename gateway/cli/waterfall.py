@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -14,6 +14,9 @@ from gateway.telemetry import Span, Trace
 
 ROOM_FOR_BARS = 16
 """Characters that long remarks leave to the bars, where the terminal has them."""
+
+SHOWN = 12
+"""Attempts of a step that have a line each. Of more, as a loop makes them, those that failed or took longest have one."""
 
 _STYLES = {
     "ok": "green",
@@ -29,14 +32,17 @@ _STYLES = {
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """What is said of one span."""
+    """What is said of one span, or of several that are alike."""
 
-    span: Span
     name: str
+    start: int
+    end: int
     took: str
     remark: str
     fate: str
     """A word of `_STYLES`."""
+
+    is_bold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +57,56 @@ class _Widths:
 
 def waterfall(trace: Trace, columns: int) -> Text:
     """A line per span, indented below its parent, with a bar that shows when it ran, in so many columns of a terminal."""
-    lines = [_line(span, depth) for span, depth in _in_order(trace, trace.root, 0)]
+    below: dict[int | None, list[Span]] = {}
+    for span in trace.spans:
+        below.setdefault(span.parent, []).append(span)
+    lines = list(_lines(trace.root, below, 0))
     widths = _widths(lines, columns)
     printed = [Text(f"trace {trace.id:032x}", style="dim"), *(_printed(line, trace.root, widths) for line in lines)]
     return Text("\n").join(printed)
 
 
-def _in_order(trace: Trace, span: Span, depth: int) -> Iterator[tuple[Span, int]]:
-    yield span, depth
-    for below in trace.spans:
-        if below.parent == span.id:
-            yield from _in_order(trace, below, depth + 1)
+def _lines(span: Span, below: Mapping[int | None, Sequence[Span]], depth: int) -> Iterator[_Line]:
+    yield _line(span, depth)
+    inside = below.get(span.id, ())
+    shown, folded = _sorted_out(inside) if telemetry.STEP_NAME in span.attributes else (inside, ())
+    for one in shown:
+        yield from _lines(one, below, depth + 1)
+    if folded:
+        yield _folded(folded, depth + 1)
+
+
+def _sorted_out(spans: Sequence[Span]) -> tuple[Sequence[Span], Sequence[Span]]:
+    """Those that have a line each, and those that share one."""
+    if len(spans) <= SHOWN + 1:
+        return spans, ()
+    telling = {id(span) for span in sorted(spans, key=lambda span: (not span.error, -span.seconds))[:SHOWN]}
+    return [span for span in spans if id(span) in telling], [span for span in spans if id(span) not in telling]
 
 
 def _line(span: Span, depth: int) -> _Line:
-    return _Line(span, "  " * depth + span.name, f"{span.seconds * 1000:.1f} ms", _remark(span), _fate(span))
+    return _Line(
+        name="  " * depth + span.name,
+        start=span.start,
+        end=span.end or span.start,
+        took=f"{span.seconds * 1000:.1f} ms",
+        remark=_remark(span),
+        fate=_fate(span),
+        is_bold=depth == 0 or telemetry.STEP_NAME in span.attributes,
+    )
+
+
+def _folded(spans: Sequence[Span], depth: int) -> _Line:
+    times = sorted(span.seconds * 1000 for span in spans)
+    failed = sum(1 for span in spans if span.error)
+    return _Line(
+        name="  " * depth + f"… and {len(spans)} more",
+        start=min(span.start for span in spans),
+        end=max(span.end or span.start for span in spans),
+        took="",
+        remark=f"{times[0]:.1f}–{times[-1]:.1f} ms" + (f" · {failed} failed" if failed else ""),
+        fate="failed" if failed else "attempt",
+    )
 
 
 def _fate(span: Span) -> str:
@@ -119,12 +160,11 @@ def _widths(lines: Sequence[_Line], columns: int) -> _Widths:
 
 def _printed(line: _Line, root: Span, widths: _Widths) -> Text:
     name = line.name if len(line.name) <= widths.name else line.name[: widths.name - 1] + "…"
-    style = "bold" if line.span is root or telemetry.STEP_NAME in line.span.attributes else ""
     # A remark that is longer than its column goes on below itself.
     first, *more = textwrap.wrap(line.remark, widths.remark) or [""]
     text = Text.assemble(
-        (f"{name:{widths.name}} ", style),
-        (f"{_bar(root, line.span, widths.bar)} ", _STYLES[line.fate]),
+        (f"{name:{widths.name}} ", "bold" if line.is_bold else ""),
+        (f"{_bar(root, line, widths.bar)} ", _STYLES[line.fate]),
         (f"{line.took:>{widths.took}} ", ""),
         (first, _remark_style(line)),
     )
@@ -134,10 +174,10 @@ def _printed(line: _Line, root: Span, widths: _Widths) -> Text:
     return text
 
 
-def _bar(root: Span, span: Span, width: int) -> str:
+def _bar(root: Span, line: _Line, width: int) -> str:
     scale = width / max((root.end or root.start) - root.start, 1)
-    start = min(int((span.start - root.start) * scale), width - 1)
-    length = min(max(round(span.seconds * 1e9 * scale), 1), width - start)
+    start = min(int((line.start - root.start) * scale), width - 1)
+    length = min(max(round((line.end - line.start) * scale), 1), width - start)
     return f"{' ' * start}{'━' * length}".ljust(width)
 
 

@@ -154,6 +154,112 @@ def test_a_step_that_the_answer_does_not_show_leads_to_it_all_the_same(run: Any,
     ]
 
 
+def test_a_diagram_has_what_may_come_instead_beside_its_step(run: Any, write: Any) -> None:
+    """Calls that stand in each behind the one that failed, ends with their status, an undo; every arrow says when."""
+    file = write("""
+  - path: /a
+    method: POST
+    steps:
+      x:
+        post: users /x
+        on_status: { 404: end }
+        end: { when: '"x" == `1`', status: 451 }
+        undo: { delete: users /x }
+        optional: true
+        fallback: { post: users /x2, on_status: { 404: end, 410: end }, fallback: { post: users /x3, fallback: null } }
+""")
+
+    out = run("plan", "-c", file, "--format", "mermaid").out
+
+    assert [line.strip() for line in out.splitlines()[4:]] == [
+        "request -.-> step_x",
+        "step_x -.-> answer",
+        'else1_x["POST users /x2"]',
+        'step_x -.->|"else"| else1_x',
+        'else2_x["POST users /x3"]',
+        'else1_x -.->|"else"| else2_x',
+        'undo_x["DELETE users /x"]',
+        'step_x -.->|"undo"| undo_x',
+        'end1_x(["404"])',
+        'step_x -.->|"on 404"| end1_x',
+        'end2_x(["410"])',
+        'step_x -.->|"on 410"| end2_x',
+        'end3_x(["451"])',
+        'step_x -.->|"when #34;x#34; == #96;1#96;"| end3_x',
+    ]
+
+
+def test_a_diagram_shows_loops_and_where_they_are_joined(run: Any, write: Any) -> None:
+    """A loop has a double border and says what it goes through; what is joined leads back, and to the answer only where that names it."""
+    file = write("""
+  - path: /a
+    steps:
+      list: { get: users /list }
+      each:
+        for_each: list[].id
+        when: list
+        get: users /x/{item}
+        batch: { get: "users /x?ids={items}", size: 20 }
+        join: { into: "list[]", on: id, as: of }
+    response: { all: list }
+""")
+
+    out = run("plan", "-c", file, "--format", "mermaid").out
+
+    assert [line.strip() for line in out.splitlines()[3:]] == [
+        'step_list["list<br/>GET users /list"]',
+        "request --> step_list",
+        "step_list --> answer",
+        'step_each[["each<br/>GET users /x?ids=#123;items#125;<br/>when list<br/>for each list[].id, 20 a call"]]',
+        "step_list --> step_each",
+        'step_each -->|"list[] as of"| step_list',
+    ]
+
+
+def test_bodies_that_go_by_have_a_thick_arrow(run: Any, write: Any) -> None:
+    """Both ways."""
+    file = write("  - { path: /a, passthrough: true, steps: { x: { get: users /x } } }\n")
+
+    out = run("plan", "-c", file, "--format", "mermaid").out
+
+    assert "request ==> step_x" in out
+    assert "step_x ==> answer" in out
+
+
+def test_a_label_is_one_line(run: Any, write: Any) -> None:
+    """A line break in an expression would end the arrow that it stands on."""
+    file = write(
+        "  - path: /a\n    steps:\n      x:\n        get: users /x\n        when: |\n          query.a &&\n            query.b\n"
+    )
+
+    out = run("plan", "-c", file, "--format", "mermaid").out
+
+    assert 'step_x["x<br/>GET users /x<br/>when query.a #38;#38; query.b"]' in out
+
+
+@pytest.mark.parametrize("output", ["text", "mermaid", "json"])
+def test_no_format_shows_what_came_from_the_environment(run: Any, write: Any, output: str) -> None:
+    """Wherever in a plan it stands."""
+    file = write("""
+  - path: /a
+    headers: { X-Secret: "${SECRET}" }
+    steps:
+      x:
+        get: users /x
+        end: { when: x.a, status: 200, value: "${SECRET}" }
+        headers: { X-Secret: "${SECRET}" }
+        query: { key: "${SECRET}", short: "${SHORT}" }
+        optional: true
+        fallback: ["${SECRET}"]
+""")
+
+    done = run("plan", "-c", file, "--format", output, SECRET="surely-a-secret", SHORT="s3cr")
+
+    assert done.status == 0
+    assert "surely-a-secret" not in done.out
+    assert '"s3cr"' not in done.out
+
+
 def test_a_word_of_mermaids_is_never_a_nodes_name(plan: Any) -> None:
     """`end`, `graph` and our own `request` and `answer` are names of steps like any other."""
     out = plan("--format", "mermaid").out

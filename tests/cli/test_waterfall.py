@@ -217,3 +217,47 @@ def test_a_request_that_took_no_time_has_a_waterfall(trace: Trace) -> None:
     trace.root.start = trace.root.end = 1
 
     assert lines(waterfall(trace, 80)) == [f"GET /v1/home/{{user_id}} ━{' ' * 45} 0.0 ms 200"]
+
+
+def test_a_loop_shows_what_tells_most_and_folds_the_rest(trace: Trace) -> None:
+    """Of a hundred attempts those that failed and those that took longest have a line each, in the order in which they began."""
+    products = step(trace, "products", 0, 100, outcome="ok")
+    for number in range(100):
+        attempt(trace, products, number / 2, number / 2 + 3 + number / 10, 503 if number == 7 else 200)
+
+    printed = lines(waterfall(trace, 80))
+
+    assert len(printed) == 2 + 12 + 1
+    assert [line.split()[-3] for line in printed[2:14]] == ["3.7", *(f"{3 + number / 10}" for number in range(89, 100))]
+    assert printed[2].endswith("503")
+    assert printed[14].split("━")[0].strip() == "… and 88 more"
+    assert printed[14].endswith("3.0–11.8 ms")
+
+
+def test_what_is_folded_does_not_hide_failures(trace: Trace) -> None:
+    """More failures than there are lines are counted."""
+    products = step(trace, "products", 0, 100, outcome="ok")
+    for number in range(20):
+        attempt(trace, products, number, number + 1, 503)
+
+    last = lines(waterfall(trace, 120))[-1]
+    assert last.startswith("    … and 8 more ")
+    assert last.endswith(" 1.0–1.0 ms · 8 failed")
+
+
+@pytest.mark.parametrize("attempts", [12, 13])
+def test_a_single_attempt_is_not_folded(trace: Trace, attempts: int) -> None:
+    """Its own line is no longer than the one that would stand for it."""
+    products = step(trace, "products", 0, 100, outcome="ok")
+    for number in range(attempts):
+        attempt(trace, products, number, number + 1, 200)
+
+    assert len(lines(waterfall(trace, 80))) == 2 + attempts
+
+
+def test_steps_are_never_folded(trace: Trace) -> None:
+    """However many there are."""
+    for number in range(40):
+        step(trace, f"s{number}", 0, 1, outcome="ok")
+
+    assert len(lines(waterfall(trace, 80))) == 1 + 40

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,3 +46,19 @@ class Passage(Protocol):
 
     async def take(self, part: bytes) -> None:
         """Take the next part of the reply's body, in the coding that it came in."""
+
+
+class Heard:
+    """A passage with somebody beside it who is told the reply's status as soon as it is there."""
+
+    def __init__(self, passage: Passage, tell: Callable[[int], None]) -> None:
+        self.flow = passage.flow
+        self.body = passage.body
+        self.take = passage.take
+        self._passage = passage
+        self._tell = tell
+
+    async def begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """The reply's head."""
+        self._tell(status)
+        await self._passage.begin(status, headers)

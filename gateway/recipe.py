@@ -14,7 +14,7 @@ from gateway.wording import show_value
 
 if TYPE_CHECKING:
     from gateway.openapi.document import Document
-    from gateway.policy import CachePolicy, RetryPolicy, TlsPolicy
+    from gateway.policy import BreakerPolicy, CachePolicy, EjectPolicy, RetryPolicy, ThrottlePolicy, TlsPolicy
     from gateway.reference import Expression, Structure, Template
 
 
@@ -54,10 +54,18 @@ class Upstream:
     others: tuple[str, ...] = field(default=(), repr=False)
     """Further hosts to choose from."""
 
+    breaker: BreakerPolicy | None = None
+    eject: EjectPolicy | None = None
+    throttle: ThrottlePolicy | None = None
+
     @property
     def hosts(self) -> tuple[str, ...]:
         """The URL of each of its hosts."""
         return (self.url, *self.others)
+
+    def remarks(self) -> Iterator[str]:
+        """What keeps calls away from it."""
+        yield from (str(policy) for policy in (self.throttle, self.breaker, self.eject) if policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +166,7 @@ class Recipe:
             yield f"accepts {', '.join(map(str, sorted(self.expects.accept)))}"
         yield from self._meanings()
         yield from self.policies
+        yield from self.upstream.remarks()
 
     def _meanings(self) -> Iterator[str]:
         by_words: dict[str, list[int]] = {}

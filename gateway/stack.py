@@ -10,15 +10,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 
+from gateway.breaking import BreakerState
 from gateway.call import Caller, Layer, Shelf
+from gateway.ejection import EjectionState
 from gateway.hosts import HostState
 from gateway.layers.balance import Balance
+from gateway.layers.breaker import Breaker
 from gateway.layers.cache import Cache, Store
+from gateway.layers.eject import Eject
 from gateway.layers.retry import Retry
+from gateway.layers.throttle import Throttle
 from gateway.layers.timeout import Timeout
 from gateway.layers.trace import Trace
 from gateway.limit import LimitsState
 from gateway.recipe import Recipe, Upstream
+from gateway.throttling import ThrottleState
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +56,9 @@ def upstream_stack(upstream: Upstream) -> Stack:
     return Stack(tuple(_of_upstream(upstream)))
 
 
-def host_stack(limits: LimitsState) -> Stack:
+def host_stack(upstream: Upstream, host: HostState, limits: LimitsState, ejection: EjectionState | None = None) -> Stack:
     """What every attempt at one host goes through."""
-    return Stack(tuple(_of_host(limits)))
+    return Stack(tuple(_of_host(upstream, host, limits, ejection)))
 
 
 def upstream_caller(upstream: Upstream, limits: LimitsState, sender: Callable[[str], Caller]) -> Caller:
@@ -61,7 +67,8 @@ def upstream_caller(upstream: Upstream, limits: LimitsState, sender: Callable[[s
     Called once for each upstream: what its state is belongs to all who call it.
     """
     hosts = tuple(map(HostState, upstream.hosts))
-    callers = {host.url: host_stack(limits).around(sender(host.url)) for host in hosts}
+    ejection = EjectionState(upstream.eject, hosts) if upstream.eject else None
+    callers = {host.url: host_stack(upstream, host, limits, ejection).around(sender(host.url)) for host in hosts}
     # Below all that counts the whole upstream's calls, above all that is a host's own.
     inner = Balance(hosts).over(callers) if len(hosts) > 1 else callers[upstream.url]
     return upstream_stack(upstream).around(inner)
@@ -80,9 +87,20 @@ def _of_step(recipe: Recipe, store: Store) -> Iterator[Layer]:
 def _of_upstream(upstream: Upstream) -> Iterator[Layer]:
     # Above all that one attempt waits for, so that the span covers it. Below retry: a span per attempt.
     yield Trace(upstream)
+    # Above all that waits or takes a place: what is not to be sent does neither. Above balance: what is asked less is the whole upstream.
+    if upstream.throttle:
+        yield Throttle(ThrottleState(upstream.throttle))
 
 
-def _of_host(limits: LimitsState) -> Iterator[Layer]:
+def _of_host(upstream: Upstream, host: HostState, limits: LimitsState, ejection: EjectionState | None) -> Iterator[Layer]:
+    # No constraint towards the breaker, whose rejections say nothing of the host; above the attempt's limit, as that is.
+    if ejection:
+        yield Eject(host, ejection)
+    # Above the attempt's limit, so that it sees what took too long. Below balance, which is told when it is open, and goes elsewhere.
+    if upstream.breaker:
+        state = BreakerState(upstream.breaker)
+        host.bars.append(state.is_open)
+        yield Breaker(host.url, state)
     # Innermost: bounds one send, body included. Below trace, which records it as this attempt's failure. Who waits above it for
     # something else (a back-off, a permit) waits no longer than the deadline by itself.
     yield Timeout(limits)

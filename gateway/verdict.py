@@ -1,4 +1,4 @@
-"""One verdict for everybody: what retry, cache and, later, breaker and metrics think of an attempt is decided here."""
+"""One verdict for everybody: whether an attempt may be made again, and what it says of its host, is decided here and nowhere else."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gateway.call import Reply
 from gateway.errors import (
     AttemptTimeout,
     BadReply,
+    CallTimeout,
     Disconnected,
     StatusRefused,
     TooLarge,
@@ -53,3 +54,39 @@ def _may_pass(error: CallError) -> bool:
         return error.reply.status in PASSING
     # A reply that is too large will be as large again.
     return isinstance(error, AttemptTimeout | Disconnected | BadReply) and not isinstance(error, TooLarge)
+
+
+def is_failing(status: int) -> bool:
+    """A reply with this status says that its host is in trouble, whether the step takes it for a good one or not."""
+    return status >= 500
+
+
+def is_fault(error: CallError, *, hasty: bool) -> bool | None:
+    """An attempt's end is its host's fault; None when it says nothing of the host.
+
+    `hasty` says that the attempt had hardly any time before its deadline: whoever is in a hurry must not make a host look bad.
+    """
+    if isinstance(error, StatusRefused):
+        return is_failing(error.reply.status)
+    if isinstance(error, CallTimeout):
+        return None if hasty else True
+    # A reply that is too large was asked for.
+    if isinstance(error, TooLarge):
+        return False
+    return True if isinstance(error, Unreachable | Disconnected | BadReply | AttemptTimeout) else None
+
+
+def is_refusing(status: int) -> bool:
+    """A reply with this status turns the call away because there are too many."""
+    return status in (429, 503)
+
+
+def is_refusal(error: CallError, *, hasty: bool) -> bool | None:
+    """An attempt was turned away because there are too many, or it looks like it; None when the error says nothing of that. `hasty`: as
+    for `is_fault`.
+    """
+    if isinstance(error, StatusRefused):
+        return is_refusing(error.reply.status)
+    if isinstance(error, Disconnected | BadReply):
+        return False
+    return is_fault(error, hasty=hasty)

@@ -33,6 +33,7 @@ def compile_upstream(name: str, spec: UpstreamSpec, report: Report) -> Upstream:
     for header, value in spec.headers.items():
         check_value(value, (*path, "headers", header), report)
     check_way(spec, path, report)
+    _check_guards(spec, path, report)
     document, document_url = compile_document(name, spec.openapi, (*path, "openapi"), report)
     return Upstream(
         name=name,
@@ -49,6 +50,9 @@ def compile_upstream(name: str, spec: UpstreamSpec, report: Report) -> Upstream:
         unix=spec.unix,
         http2=spec.http2,
         proxy=spec.proxy,
+        breaker=spec.breaker,
+        eject=spec.eject,
+        throttle=spec.throttle,
     )
 
 
@@ -71,6 +75,16 @@ def _hosts(spec: UpstreamSpec, path: Path, report: Report) -> tuple[tuple[str, .
         elif split[index] in split[:index]:
             report.add((*path, "urls", index), "stands twice among the hosts")
     return tuple(url for url, _ in split), prefix
+
+
+def _check_guards(spec: UpstreamSpec, path: Path, report: Report) -> None:
+    hosts = [*spec.urls, *([spec.url] if spec.url is not None else [])]
+    if spec.eject and len(hosts) == 1 and not report.lacks(spec, "urls", path):
+        hint = "write 'breaker', or several 'urls'"
+        report.add((*path, "eject"), f"'eject' chooses among hosts, and there is one; {hint}", at_key=True)
+    breaker, own = spec.breaker, (*path, "breaker")
+    if breaker and "slow_rate" in breaker.model_fields_set and not breaker.slow and not report.lacks(breaker, "slow", own):
+        report.add((*own, "slow_rate"), "'slow_rate' is the share of slow calls; write 'slow' too", at_key=True)
 
 
 def check_headers(names: Iterable[str], path: Path, report: Report) -> None:

@@ -9,18 +9,22 @@ from pathlib import Path
 
 from pydantic import Field
 
+from gateway.policy.guards import BreakerPolicy, EjectPolicy, ThrottlePolicy
 from gateway.policy.units import Duration, Policy, Share, Size, show_duration, show_share
 
 __all__ = [
     "AT_ONCE",
     "MOST_ITEMS",
+    "BreakerPolicy",
     "CachePolicy",
     "Duration",
+    "EjectPolicy",
     "IdempotencyPolicy",
     "Policy",
     "RetryPolicy",
     "Share",
     "Size",
+    "ThrottlePolicy",
     "TlsPolicy",
     "show_duration",
     "show_share",

@@ -11,7 +11,17 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from gateway.finding import Path
-from gateway.policy import CachePolicy, Duration, IdempotencyPolicy, RetryPolicy, Size, TlsPolicy
+from gateway.policy import (
+    BreakerPolicy,
+    CachePolicy,
+    Duration,
+    EjectPolicy,
+    IdempotencyPolicy,
+    RetryPolicy,
+    Size,
+    ThrottlePolicy,
+    TlsPolicy,
+)
 from gateway.spec.answers import MergeSpec, TransformSpec
 from gateway.spec.steps import BatchSpec, CallSpec, EndSpec, FallbackSpec, JoinSpec, LimitSpec, StepSpec, UndoSpec
 from gateway.spec.words import (
@@ -86,6 +96,15 @@ class UpstreamSpec(Spec):
 
     cache: CachePolicy | None = None
     """Keep good replies. Off unless written."""
+
+    breaker: BreakerPolicy | None = None
+    """Leave a host alone that fails. Off unless written."""
+
+    eject: EjectPolicy | None = None
+    """Send no calls to a host of several that fails. Off unless written."""
+
+    throttle: ThrottlePolicy | None = None
+    """Ask the upstream less while it turns calls away. Off unless written."""
 
 
 class InputSpec(Spec):

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pytest
 
-from gateway.call import Call, Reply
+from gateway.call import Call, Caller, Reply
 from gateway.compile import compile_plans
 from gateway.errors import ConfigError
+from gateway.hosts import HostState
 from gateway.limit import LimitsState
 from gateway.load import load_text
 from gateway.recipe import Recipe
-from gateway.stack import Stack, host_stack, step_stack, upstream_stack
+from gateway.stack import Stack, host_stack, step_stack, upstream_caller, upstream_stack
 from gateway.store import MemoryStore
 
 CONFIG = """
 version: 1
-upstreams: {{users: {{url: "http://127.0.0.1:9101", {policies}}}}}
+upstreams: {{users: {{{where}, {policies}}}}}
 endpoints: [{{path: "/{{id}}", steps: {{user: {{get: "users /users/{{path.id}}", {own}}}}}}}]
 """
 
@@ -32,16 +34,25 @@ class Stacked:
     upstream: Any
     make_call: Callable[..., Call]
     store: MemoryStore = field(default_factory=lambda: MemoryStore(100_000))
+    hosts: dict[str, Any] = field(default_factory=dict)
+    """Who plays which host, by its URL; whoever is not in it is played by `upstream`."""
 
     @property
     def stacks(self) -> tuple[Stack, Stack, Stack]:
         """The step's own, the upstream's and its host's."""
-        return step_stack(self.recipe, self.store), upstream_stack(self.recipe.upstream), host_stack(LimitsState())
+        upstream = self.recipe.upstream
+        host = host_stack(upstream, HostState(upstream.url), LimitsState())
+        return step_stack(self.recipe, self.store), upstream_stack(upstream), host
+
+    @cached_property
+    def caller(self) -> Caller:
+        """All of them around the upstream, their state in them."""
+        below = upstream_caller(self.recipe.upstream, LimitsState(), lambda url: self.hosts.get(url, self.upstream))
+        return step_stack(self.recipe, self.store).around(below)
 
     async def __call__(self, call: Call | None = None) -> Reply:
         """Send a call through all of them."""
-        step, upstream, host = self.stacks
-        return await step.around(upstream.around(host.around(self.upstream)))(call or self.call())
+        return await self.caller(call or self.call())
 
     def call(self, **parts: Any) -> Call:
         """A call as the step makes it."""
@@ -50,13 +61,15 @@ class Stacked:
 
 @pytest.fixture
 def stacked(upstream: Any, make_call: Any) -> Callable[..., Stacked]:
-    """Makes the stacks of a step from what its upstream says and what it says itself, as in a config."""
+    """Makes the stacks of a step from what its upstream says and what it says itself, as in a config; `hosts` play its hosts."""
 
-    def make(policies: str = "", own: str = "") -> Stacked:
+    def make(policies: str = "", own: str = "", **hosts: Any) -> Stacked:
+        urls = {f"http://{name}.test": played for name, played in hosts.items()}
+        where = f"urls: {[*urls]}" if urls else 'url: "http://127.0.0.1:9101"'
         try:
-            (plan,) = compile_plans(load_text(CONFIG.format(policies=policies, own=own)))
+            (plan,) = compile_plans(load_text(CONFIG.format(where=where, policies=policies, own=own)))
         except ConfigError as error:
             pytest.fail(str(error))
-        return Stacked(plan.steps[0].recipe, upstream, make_call)
+        return Stacked(plan.steps[0].recipe, upstream, make_call, hosts=urls)
 
     return make

@@ -9,7 +9,7 @@ import pytest
 
 from gateway import errors
 from gateway.call import Call, Reply
-from gateway.verdict import Verdict, classify
+from gateway.verdict import Verdict, classify, is_failing, is_fault, is_refusal, is_refusing
 
 IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
 OTHERS = ("POST", "PATCH")
@@ -39,6 +39,17 @@ TABLE: dict[type[errors.CallError], tuple[errors.CallError, str]] = {
     errors.TooManyItems: (errors.TooManyItems(3, 2), NEVER),
     errors.StatusRefused: (errors.StatusRefused(Reply(503)), IF_IDEMPOTENT),
 }
+
+FAULTS: dict[type[errors.CallError], tuple[bool, bool]] = {
+    errors.Unreachable: (True, True),
+    errors.AttemptTimeout: (True, True),
+    errors.CallTimeout: (True, True),
+    errors.Disconnected: (True, False),
+    errors.BadReply: (True, False),
+    errors.TooLarge: (False, False),
+    errors.StatusRefused: (True, True),
+}
+"""Of what says something of the upstream: whether it is its fault, and whether it looks as if it had too much to do."""
 
 
 def tree(kind: type[errors.CallError] = errors.CallError) -> Iterator[type[errors.CallError]]:
@@ -80,3 +91,36 @@ def test_a_reply_is_good(make_call: Callable[..., Call], status: int) -> None:
     result: Any = Reply(status)
 
     assert classify(make_call(), result) is Verdict.OK
+
+
+@pytest.mark.parametrize("kind", TABLE, ids=lambda kind: kind.__name__)
+def test_every_error_says_what_it_says_of_the_upstream(kind: type[errors.CallError]) -> None:
+    """What was never sent says nothing, and neither does any error that nobody has thought about."""
+    error, _ = TABLE[kind]
+
+    said = is_fault(error, hasty=False), is_refusal(error, hasty=False)
+
+    assert said == FAULTS.get(kind, (None, None))
+
+
+@pytest.mark.parametrize("kind", FAULTS, ids=lambda kind: kind.__name__)
+def test_only_a_deadline_depends_on_who_was_in_a_hurry(kind: type[errors.CallError]) -> None:
+    """A client that gives no time has no say in how well an upstream is."""
+    error, _ = TABLE[kind]
+
+    said = is_fault(error, hasty=True), is_refusal(error, hasty=True)
+
+    assert said == ((None, None) if kind is errors.CallTimeout else FAULTS[kind])
+
+
+@pytest.mark.parametrize(
+    ("statuses", "fails", "refuses"),
+    [((200, 302, 404, 499), False, False), ((429,), False, True), ((503,), True, True), ((500, 502, 504, 599), True, False)],
+)
+def test_a_status_says_something_whether_it_is_accepted_or_not(statuses: tuple[int, ...], fails: bool, refuses: bool) -> None:
+    """A 5xx is the upstream's trouble; 429 and 503 turn a call away."""
+    for status in statuses:
+        refused = errors.StatusRefused(Reply(status))
+
+        assert (is_failing(status), is_fault(refused, hasty=False)) == (fails, fails)
+        assert (is_refusing(status), is_refusal(refused, hasty=False)) == (refuses, refuses)

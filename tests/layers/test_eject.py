@@ -1,0 +1,72 @@
+"""Eject: a host that fails is told of, and gets no calls from balance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.ejection import EjectionState
+from gateway.errors import CallError, CallTimeout, Unreachable
+from gateway.hosts import HostState
+from gateway.layers.eject import Eject
+from gateway.policy import EjectPolicy
+
+pytestmark = pytest.mark.looptime
+
+
+def ejecting(upstream: Any) -> tuple[Any, EjectionState]:
+    """The first of two hosts, which is the upstream, and what is known of both."""
+    state = EjectionState(EjectPolicy(consecutive=2), (HostState("http://a"), HostState("http://b")))
+    return Eject(state.hosts[0], state)(upstream), state
+
+
+@pytest.mark.parametrize(
+    ("failure", "is_ready"),
+    [
+        pytest.param(500, False, id="500"),
+        pytest.param(Unreachable("refused"), False, id="unreachable"),
+        pytest.param(CallTimeout("over"), False, id="deadline"),
+        pytest.param(404, True, id="404"),
+        pytest.param(429, True, id="429"),
+    ],
+)
+async def test_failures_put_a_host_out(upstream: Any, make_call: Any, caplog: Any, failure: Any, is_ready: bool) -> None:
+    """The same that speak against a host everywhere; the log has a line."""
+    caller, state = ejecting(upstream)
+    upstream.always(failure)
+
+    for _ in range(3):
+        with pytest.raises(CallError):
+            await caller(make_call())
+
+    assert state.hosts[0].is_ready(0.0) is is_ready
+    assert caplog.messages == ([] if is_ready else ["http://a gets no calls for 30 s"])
+
+
+async def test_nobody_is_turned_away(upstream: Any, make_call: Any) -> None:
+    """Who asks a host that is out, because none other is left, asks it."""
+    caller, state = ejecting(upstream)
+    upstream.replies(500, 500, 200)
+    for _ in range(2):
+        with pytest.raises(CallError):
+            await caller(make_call())
+
+    reply = await caller(make_call())
+
+    assert state.is_out(state.hosts[0], 0.0)
+    assert reply.status == 200
+
+
+async def test_a_reply_that_goes_well_begins_a_new_row(upstream: Any, make_call: Any) -> None:
+    """And a client in a hurry does not put a host out."""
+    caller, state = ejecting(upstream)
+    upstream.replies(500, 200, 500, CallTimeout("over"), CallTimeout("over"))
+
+    for deadline in (10.0, 10.0, 10.0, 0.1, 0.1):
+        try:
+            await caller(make_call(deadline=deadline))
+        except CallError:
+            continue
+
+    assert not state.is_out(state.hosts[0], 0.0)

@@ -11,10 +11,10 @@ DEV := .venv/.dev-$(shell (pwd; cat pyproject.toml requirements/dev.txt) | cksum
 
 export PYTHON
 
-.PHONY: help demo serve test lint types check bench docs lock clean
+.PHONY: help demo serve test lint types check bench overload docs lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # exec: signals reach the gateway itself, so that ending make ends it and leaves no port taken.
 
@@ -44,6 +44,9 @@ check: $(DEV)  ## who may import whom
 
 bench: $(RUN)  ## what a request costs, beside the peers (ARGS="--quick --only fanin,fastify")
 	@exec $(BIN)/python -m bench $(ARGS)
+
+overload: $(RUN)  ## what becomes of answers when more is asked than can be done (ARGS=--quick)
+	@exec $(BIN)/python -m bench.overload $(ARGS)
 
 docs: $(DEV)  ## what is made from the code: the tables in docs/reference/config.md, the editors' schema and the services' documents in config/
 	@$(BIN)/python docs/reference/generate.py

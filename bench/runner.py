@@ -28,10 +28,11 @@ class Runner:
     def __init__(self, stage: Stage, children: Children, peer: Peer, workload: Workload) -> None:
         self.peer, self.workload = peer, workload
         self.measured = Measured()
+        self.port = free_port()
+        self.length = 0
+        """Bytes of a right answer, once one was looked at."""
         self._stage, self._children = stage, children
         self._process: subprocess.Popen[str] | None = None
-        self._port = free_port()
-        self._length = 0
 
     @property
     def process(self) -> subprocess.Popen[str]:
@@ -46,9 +47,9 @@ class Runner:
 
     def start(self) -> None:
         """Start it, on cores of its own, and wait until it listens."""
-        scene = Scene(self._port, self._stage.origins, self._stage.collector, self.workload, self._children.folder)
+        scene = Scene(self.port, self._stage.origins, self._stage.collector, self.workload, self._children.folder)
         self._process = self._children.start(self.peer.command(scene), share_out(available(), self.peer.workers).peer)
-        self._children.serving(self._process, self._port)
+        self._children.serving(self._process, self.port)
 
     def check(self) -> None:
         """Every answer must be what the upstreams gave, whatever the id; and every request must leave its spans."""
@@ -70,11 +71,11 @@ class Runner:
             body = self._fetch(path)
             if json.loads(body) != self.workload.answer(number):
                 raise Broken(f"{path} was answered wrongly: {body[:200]!r}")
-            self._length = len(body)
+            self.length = len(body)
 
     def _fetch(self, path: str) -> bytes:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=30) as reply:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as reply:
                 return bytes(reply.read())
         except OSError as error:
             raise Broken(f"{path} was answered with {error}") from error
@@ -83,8 +84,8 @@ class Runner:
         """Send requests, and read every clock before and after those that count."""
         numbers = self.workload.numbers()
         warm = self.peer.warm * self.workload.share / (1 if connections > 1 else 10)
-        asked = (numbers.start, len(numbers), connections, max(2 * connections, int(warm)), requests, seconds, self._length)
-        order = Order(self._port, self.workload.path, *asked)
+        asked = (numbers.start, len(numbers), connections, max(2 * connections, int(warm)), requests, seconds, self.length)
+        order = Order(self.port, self.workload.path, *asked)
         spans = self._stage.spans()
         load = self._children.talk("bench.load", self._stage.cores, json.dumps(asdict(order)))
         try:

@@ -7,7 +7,7 @@ import pytest
 
 from bench.docs import KEPT, PAGE, filled
 from bench.goals import GOALS
-from bench.report import report
+from bench.report import SECTIONS, report
 from bench.results import Measured, Results, Round, Watched
 
 ROUND = Round(requests=100, cpu_us=100.0, per_second=1000.0, p50_ms=1.0, p99_ms=2.0, wrong=0, rest_busy=0.5)
@@ -117,7 +117,7 @@ def test_the_page_says_what_the_kept_run_found():
     page = PAGE.read_text()
 
     assert "<!-- bench: goals -->" in page
-    assert filled(page, Results.read(KEPT)) == page
+    assert filled(page, SECTIONS, Results.read(KEPT)) == page
 
 
 def test_a_kept_run_names_no_host():
@@ -128,4 +128,4 @@ def test_a_kept_run_names_no_host():
 def test_a_block_that_nobody_can_fill_is_refused(results):
     """A typo in the page must not keep an old table."""
     with pytest.raises(KeyError, match="agregate"):
-        filled("<!-- bench: agregate -->\n<!-- end -->", results)
+        filled("<!-- bench: agregate -->\n<!-- end -->", SECTIONS, results)

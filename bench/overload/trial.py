@@ -1,0 +1,123 @@
+"""One level: everything is started afresh, loaded, looked at, and ended, so that no level is the worse for the one before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from bench import measure
+from bench.cores import available, share_out
+from bench.overload import figures
+from bench.overload.arrivals import Stretch, boundaries
+from bench.overload.figures import Seen
+from bench.overload.load import GIVEN_UP, Order
+from bench.overload.results import Level
+from bench.overload.scenarios import PEERS, SERVICE, WORKERS, Scenario
+from bench.processes import Children, hear
+from bench.runner import Runner
+from bench.stage import Stage
+
+CALM = 0.5
+"""Multiple of the capacity before and after a load."""
+
+CONNECTIONS = 1500
+PATIENCE = 2.0
+"""Seconds after which a client leaves."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is measured."""
+
+    before: float
+    """Seconds of calm, whose latencies are what recovery is measured by."""
+
+    load: float
+    after: float
+    calibration: float
+    """Seconds in which the capacity is looked for, three times."""
+
+    is_compared: bool
+    """Whether the gateway without its guards is measured too."""
+
+
+class Behind(Stage):
+    """What stands behind the gateway: the static upstreams, and a fourth one of limited capacity."""
+
+    def __init__(self, children: Children) -> None:
+        super().__init__(children, share_out(available(), 1).rest)
+        self._limited = children.talk("bench.overload.upstream", self.cores, str(WORKERS), str(SERVICE))
+        self.origins += [f"http://127.0.0.1:{port}" for port in hear(self._limited)]
+
+    def cpu_seconds(self) -> float:
+        """What all of them have used so far."""
+        return super().cpu_seconds() + measure.cpu_seconds(self._limited.pid)
+
+
+@contextmanager
+def running(scenario: Scenario, guard: str) -> Iterator[tuple[Runner, Behind, Children]]:
+    """A gateway that gives right answers, and what stands behind it. Raises `Broken`."""
+    with Children() as children:
+        behind = Behind(children)
+        runner = Runner(behind, children, PEERS[guard], scenario.workload)
+        runner.start()
+        runner.check()
+        yield runner, behind, children
+
+
+def calibrate(scenario: Scenario, guard: str, seconds: float) -> tuple[float, float | None]:
+    """Right answers per second that are possible, and the CPU µs of one: the best of three closed loops."""
+    with running(scenario, guard) as (runner, _, _):
+        rounds = [runner.load(32, 1_000_000, seconds) for _ in range(3)]
+    return max(one.per_second for one in rounds), min((one.cpu_us for one in rounds if one.cpu_us is not None), default=None)
+
+
+def trial(scenario: Scenario, guard: str, multiple: float, capacity: float, settings: Settings) -> Level:
+    """A level, from calm through the load to calm."""
+    stretches = (
+        Stretch(CALM * capacity, settings.before),
+        Stretch(multiple * capacity, settings.load),
+        Stretch(CALM * capacity, settings.after),
+    )
+    with running(scenario, guard) as (runner, behind, children):
+        order = ordered(scenario, runner, stretches, children.folder / "seen.json")
+        load = children.talk("bench.overload.load", behind.cores, json.dumps(asdict(order)))
+        clocks = []
+        for _ in boundaries(stretches):
+            hear(load)
+            clocks.append((measure.cpu_seconds(runner.process.pid), behind.cpu_seconds() + measure.cpu_seconds(load.pid)))
+        seen = [Seen(*one) for one in json.loads(Path(hear(load)).read_text())]
+    ours, rest = ((ends - begins) / settings.load for begins, ends in zip(clocks[1], clocks[2], strict=True))
+    return level(seen, multiple, stretches, ours, rest / max(1, len(behind.cores)))
+
+
+def ordered(scenario: Scenario, runner: Runner, stretches: Sequence[Stretch], file: Path) -> Order:
+    """What the load is told."""
+    path, numbers = scenario.workload.path, scenario.workload.numbers()
+    asked = (numbers.start, len(numbers), runner.length)
+    return Order(runner.port, path, *asked, stretches, CONNECTIONS, PATIENCE, str(file))
+
+
+def level(seen: list[Seen], multiple: float, stretches: Sequence[Stretch], busy: float, rest_busy: float) -> Level:
+    """The figures of the middle stretch."""
+    before, during, after = pairwise(boundaries(stretches))
+    loaded = figures.due_within(seen, *during)
+    return Level(
+        multiple=multiple,
+        asked=len(loaded) / (during[1] - during[0]),
+        good=figures.goodput(seen, *during),
+        shed=figures.share(loaded, 503),
+        failed=figures.failed(loaded),
+        given_up=figures.share(loaded, GIVEN_UP),
+        p50_ms=figures.latency_ms(loaded, 0.5),
+        p99_ms=figures.latency_ms(loaded, 0.99),
+        shed_p99_ms=figures.latency_ms(loaded, 0.99, 503),
+        recovery=figures.recovery(seen, before, after),
+        busy=busy if measure.IS_POSSIBLE else None,
+        rest_busy=rest_busy if measure.IS_POSSIBLE else None,
+        late_ms=figures.lateness_ms(loaded),
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from math import exp
+from math import exp, inf
 
 DECAY = 10.0
 """Seconds in which a slow reply is forgotten to a third."""
@@ -32,12 +32,19 @@ class HostState:
     seen: float | None = field(default=None, repr=False)
     """Loop time of its last reply."""
 
+    out_until: float = field(default=-inf, repr=False)
+    """Loop time until which it has been put out, since it failed while others did not."""
+
     bars: list[Callable[[float], bool]] = field(default_factory=list, repr=False)
     """Each says of a moment whether it keeps calls away: an open breaker, a failed health check."""
 
     def is_ready(self, now: float) -> bool:
         """Nothing keeps calls away from it."""
         return not any(bar(now) for bar in self.bars)
+
+    def is_out(self, now: float) -> bool:
+        """It has been put out. Whether that keeps calls away says one of its bars."""
+        return now < self.out_until
 
     def load(self, now: float) -> float:
         """What one more call would cost here."""

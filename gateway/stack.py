@@ -6,13 +6,13 @@ a host (a breaker, a bulkhead, hosts to choose from) belongs there. A layer that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 from gateway.breaking import BreakerState
 from gateway.call import Caller, Layer, Shelf
-from gateway.ejection import EjectionState
+from gateway.ejection import OutlierState
 from gateway.hosts import HostState
 from gateway.layers.balance import Balance
 from gateway.layers.breaker import Breaker
@@ -56,9 +56,9 @@ def upstream_stack(upstream: Upstream) -> Stack:
     return Stack(tuple(_of_upstream(upstream)))
 
 
-def host_stack(upstream: Upstream, host: HostState, limits: LimitsState, ejection: EjectionState | None = None) -> Stack:
-    """What every attempt at one host goes through."""
-    return Stack(tuple(_of_host(upstream, host, limits, ejection)))
+def host_stack(upstream: Upstream, host: HostState, hosts: Sequence[HostState], limits: LimitsState) -> Stack:
+    """What every attempt at one of an upstream's hosts goes through."""
+    return Stack(tuple(_of_host(upstream, host, hosts, limits)))
 
 
 def upstream_caller(upstream: Upstream, limits: LimitsState, sender: Callable[[str], Caller]) -> Caller:
@@ -67,8 +67,7 @@ def upstream_caller(upstream: Upstream, limits: LimitsState, sender: Callable[[s
     Called once for each upstream: what its state is belongs to all who call it.
     """
     hosts = tuple(map(HostState, upstream.hosts))
-    ejection = EjectionState(upstream.eject, hosts) if upstream.eject else None
-    callers = {host.url: host_stack(upstream, host, limits, ejection).around(sender(host.url)) for host in hosts}
+    callers = {host.url: host_stack(upstream, host, hosts, limits).around(sender(host.url)) for host in hosts}
     # Below all that counts the whole upstream's calls, above all that is a host's own.
     inner = Balance(hosts).over(callers) if len(hosts) > 1 else callers[upstream.url]
     return upstream_stack(upstream).around(inner)
@@ -92,15 +91,17 @@ def _of_upstream(upstream: Upstream) -> Iterator[Layer]:
         yield Throttle(ThrottleState(upstream.throttle))
 
 
-def _of_host(upstream: Upstream, host: HostState, limits: LimitsState, ejection: EjectionState | None) -> Iterator[Layer]:
+def _of_host(upstream: Upstream, host: HostState, hosts: Sequence[HostState], limits: LimitsState) -> Iterator[Layer]:
     # No constraint towards the breaker, whose rejections say nothing of the host; above the attempt's limit, as that is.
-    if ejection:
-        yield Eject(host, ejection)
+    if upstream.eject:
+        outlier = OutlierState(upstream.eject, host, hosts)
+        host.bars.append(outlier.bars)
+        yield Eject(outlier)
     # Above the attempt's limit, so that it sees what took too long. Below balance, which is told when it is open, and goes elsewhere.
     if upstream.breaker:
-        state = BreakerState(upstream.breaker)
-        host.bars.append(state.is_open)
-        yield Breaker(host.url, state)
+        breaker = BreakerState(upstream.breaker)
+        host.bars.append(breaker.is_open)
+        yield Breaker(host.url, breaker)
     # Innermost: bounds one send, body included. Below trace, which records it as this attempt's failure. Who waits above it for
     # something else (a back-off, a permit) waits no longer than the deadline by itself.
     yield Timeout(limits)

@@ -87,6 +87,9 @@ def _recipe(recipe: Recipe) -> dict[str, Any]:
         "timeout": policies.timeout,
         "retry": _policy(policies.retry),
         "cache": _policy(policies.cache),
+        "throttle": _policy(recipe.upstream.throttle),
+        "breaker": _policy(recipe.upstream.breaker),
+        "eject": _policy(recipe.upstream.eject),
     }
 
 

@@ -44,13 +44,13 @@ class Breaker:
             reply = await caller(call)
         except CallError as error:
             hasty = call.deadline - began < self.state.policy.patience
-            self._end(admission, loop.time() - began, loop.time(), is_fault(error, hasty=hasty))
+            self._end(admission, began, is_fault(error, hasty=hasty))
             raise
         except BaseException:
             # Whoever cancels a call has no use for its reply, and neither have we.
             self.state.withdraw(admission, loop.time())
             raise
-        self._end(admission, loop.time() - began, loop.time(), is_failing(reply.status))
+        self._end(admission, began, is_failing(reply.status))
         return reply
 
     def _admit(self, call: Call, now: float) -> Admission:
@@ -64,14 +64,15 @@ class Breaker:
 
     def _hear(self, admission: Admission, status: int) -> None:
         """What goes by is judged by its head: its body takes as long as the client does."""
-        self._end(admission, 0.0, asyncio.get_running_loop().time(), is_failing(status))
+        self._end(admission, asyncio.get_running_loop().time(), is_failing(status))
 
-    def _end(self, admission: Admission, seconds: float, now: float, failed: bool | None) -> None:
+    def _end(self, admission: Admission, began: float, failed: bool | None) -> None:
+        now = asyncio.get_running_loop().time()
         if failed is None:
             self.state.withdraw(admission, now)
             return
         before = self.state.condition
-        self.state.record(admission, seconds, now, failed=failed)
+        self.state.record(admission, now - began, now, failed=failed)
         if self.state.condition == before:
             return
         if self.state.condition == "open":

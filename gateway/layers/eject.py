@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.call import Call, Caller, Reply
-from gateway.ejection import EjectionState
+from gateway.ejection import OutlierState
 from gateway.errors import CallError
-from gateway.hosts import HostState
 from gateway.verdict import is_failing, is_fault
 
 _log = logging.getLogger("gateway.eject")
@@ -22,10 +21,9 @@ _log = logging.getLogger("gateway.eject")
 
 @dataclass(frozen=True, slots=True)
 class Eject:
-    """Tells the state of all hosts how this one's calls end."""
+    """Counts a host's failures, and puts it out."""
 
-    host: HostState
-    state: EjectionState
+    state: OutlierState
 
     def __call__(self, caller: Caller) -> Caller:
         """A caller whose failures are counted."""
@@ -43,5 +41,5 @@ class Eject:
         return reply
 
     def _end(self, now: float, failed: bool | None) -> None:
-        if failed is not None and self.state.record(self.host, now, failed=failed):
-            _log.warning("%s gets no calls for %.0f s", self.host.url, self.state.outliers[self.host.url].until - now)
+        if failed is not None and self.state.record(now, failed=failed):
+            _log.warning("%s gets no calls for %.0f s", self.state.host.url, self.state.host.out_until - now)

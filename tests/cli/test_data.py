@@ -192,6 +192,16 @@ def plans() -> list[Any]:
     return json.loads(json.dumps([as_data(plan) for plan in compile_plans(load_text(CONFIG, "gateway.yaml", {}))]))
 
 
+def test_what_keeps_calls_away_from_an_upstream_is_in_each_call_to_it() -> None:
+    """Its policies with every field; what is not written is null."""
+    config = "version: 1\nupstreams: { a: { urls: [http://a, http://b], breaker: { consecutive: 7 }, eject: {} } }\n"
+    (plan,) = compile_plans(load_text(config + "endpoints: [{ path: /, steps: { x: { get: a / } } }]", "gateway.yaml", {}))
+
+    (step,) = as_data(plan)["steps"]
+
+    assert (step["breaker"]["consecutive"], step["eject"]["out"], step["throttle"]) == (7, 30.0, None)
+
+
 @pytest.mark.parametrize("kind", WHERE, ids=lambda kind: kind.__name__)
 def test_every_field_of_a_plan_is_in_its_json(plans: list[Any], kind: type) -> None:
     """A field that is new has its place here, or a reason to have none; what has a place says something."""

@@ -41,7 +41,8 @@ class Stacked:
     def stacks(self) -> tuple[Stack, Stack, Stack]:
         """The step's own, the upstream's and its host's."""
         upstream = self.recipe.upstream
-        host = host_stack(upstream, HostState(upstream.url), LimitsState())
+        one = HostState(upstream.url)
+        host = host_stack(upstream, one, (one,), LimitsState())
         return step_stack(self.recipe, self.store), upstream_stack(upstream), host
 
     @cached_property

@@ -111,6 +111,16 @@ def test_a_probe_that_goes_well_closes_it():
     assert (before, state.condition, state.wait(1.0)) == ("closed", "open", 1.0)
 
 
+def test_what_was_before_it_closed_is_no_part_of_a_share():
+    """The window begins anew, too."""
+    state = opened(least=3, consecutive=2)
+
+    end(state, 1.0, False)
+    end(state, 1.0, False, False, True)
+
+    assert (state.condition, list(state.window.read(1.0))) == ("closed", [3, 1, 0])
+
+
 def test_each_probe_that_fails_doubles_the_time_it_is_open():
     """Up to the longest."""
     state, now, waits = opened(longest="10s"), 0.0, []

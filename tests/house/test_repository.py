@@ -61,6 +61,15 @@ def pins(lock: str) -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in found}
 
 
+def test_no_file_has_two_versions_of_itself() -> None:
+    """What a merge could not decide has been decided by somebody."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("*.toml"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "config").rglob("*.yaml")]
+
+    undecided = [where(path) for path in pages if re.search(r"^(<{7}|>{7}) ", path.read_text(encoding="utf-8"), re.MULTILINE)]
+
+    assert (undecided, ROOT / "CHANGELOG.md" in pages) == ([], True)
+
+
 def test_every_public_name_has_a_docstring():
     """The docstring is the manual, so nothing public goes without."""
     silent = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from typing import Any
@@ -22,6 +23,9 @@ _CHARSETS = frozenset(
     + [f"windows-125{part}" for part in range(9)]
 )
 """Those that are in use. Python knows others that are no charsets, or take a second for a mebibyte (`punycode`)."""
+
+_LINE = re.compile(rb"[^ \t\r\n][^\n]*")
+"""A line that is not blank, from where it is not."""
 
 _MARKS = ((BOM_UTF8, "utf-8-sig"), (BOM_UTF16_LE, "utf-16"), (BOM_UTF16_BE, "utf-16"))
 """Byte order marks, which say more than whoever passed the text on (RFC 7303, section 3.3)."""
@@ -59,7 +63,7 @@ def check_json(body: bytes) -> JsonText:
 
 def decode_lines(body: bytes) -> list[Any]:
     """The values of JSON texts, one a line; blank lines are none. Raises `Undecodable`."""
-    return [decode_json(line) for line in body.split(b"\n") if line.strip(b" \t\r")]
+    return [decode_json(line) for line in _LINE.findall(body)]
 
 
 def decode_base64(body: bytes) -> str:

@@ -12,7 +12,7 @@ from gateway.reference import Expression, Unresolved, as_text
 def identity_of(item: Any) -> str:
     """What tells an item from others: its text as it would be sent, so that 7 and "7" are one. Raises `Unresolved`."""
     try:
-        return as_text(item) if not isinstance(item, dict | list) else encode_json(item).decode()
+        return encode_json(item).decode() if isinstance(item, dict | list) else as_text(item)
     except Unencodable as error:
         raise Unresolved("an item has no form in JSON") from error
 

@@ -78,6 +78,8 @@ def test_xml_is_text_objects_and_lists(body: bytes, kind: str | None, value: Any
     [
         ("jsonl", b'{"a":1}\n{', None),
         ("jsonl", b"1 2", None),
+        ("jsonl", b"[1,\n2] 3", None),
+        ("jsonl", b"\x0b\n", None),
         ("jsonl", b'{"a":\n1}', None),
         ("jsonl", b"1\nNaN", None),
         ("jsonl", b'1\n"\xff"', None),

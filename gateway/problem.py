@@ -5,6 +5,7 @@ Nothing internal is told: no host, no path of an upstream, no body, no text of a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http.client import responses
@@ -93,6 +94,9 @@ _FAULTS: Mapping[type[errors.CallError], _Fault] = {
     errors.Unrendered: _Fault(502, "step-unsendable", "A value that the next call needs is missing", "proxy_internal_response"),
 }
 
+_SECONDS = re.compile(r"[0-9]{1,9}")
+"""A `Retry-After` that goes on to the client; an upstream could send any number of digits."""
+
 LONGEST_WAIT = 300
 """Seconds that a client is told to wait at most."""
 
@@ -112,7 +116,7 @@ def of_error(error: errors.CallError) -> Problem:
     if isinstance(error, errors.StatusRefused) and error.reply.status in PASSED_ON:
         status = error.reply.status
         wait = error.reply.header("retry-after")
-        headers = {"retry-after": wait} if status == 429 and wait and wait.isascii() and wait.isdigit() else {}
+        headers = {"retry-after": wait} if status == 429 and wait and _SECONDS.fullmatch(wait) else {}
         return Problem(status, PASSED_ON[status], f"An upstream answered {status}", headers=headers)
     if isinstance(error, errors.Rejected):
         return Problem(fault.status, fault.slug, fault.title, headers={"retry-after": _whole(error.retry_after)})

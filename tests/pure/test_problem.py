@@ -152,6 +152,7 @@ def test_a_clients_own_fault_is_a_400_that_names_the_reference() -> None:
         (429, "7.5", {}),
         (429, "soon", {}),
         (429, "", {}),
+        (429, "9" * 10, {}),
         (429, "٣", {}),
         (429, "7\r\nx: y", {}),
         (404, "7", {}),

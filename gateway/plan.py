@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from gateway.call import Ended, Failed
 from gateway.policy import AT_ONCE, MOST_ITEMS, show_duration
 from gateway.wording import made_of_others, on_a_line, show_value
 
 if TYPE_CHECKING:
+    from gateway.call import Outcome
     from gateway.head import Head
     from gateway.inputs import Input
     from gateway.policy import IdempotencyPolicy
@@ -161,6 +163,10 @@ class Step:
         """It may decide the whole answer, by what it gets or by its status."""
         return self.end is not None or any("end" in recipe.on_status.values() for recipe in self.recipes)
 
+    def decides(self, outcome: Outcome) -> bool:
+        """Whether this outcome of it is the end of the run."""
+        return isinstance(outcome, Ended) or (isinstance(outcome, Failed) and not self.optional)
+
     def reads(self) -> Iterator[Expression]:
         """Every expression over the values at hand; `select` reads its own reply."""
         for recipe in (self.recipe, *self.recipes):
@@ -284,6 +290,10 @@ class Plan:
         heads = (head for expression in self.head.expressions for head in expression.heads) if self.head else ()
         named = {*heads}.intersection(step.name for step in self.steps)
         return self.behind(named | {step.name for step in self.steps if step.may_end})
+
+    def decided_by(self, outcomes: Mapping[str, Outcome]) -> str | None:
+        """The step that ends the run with these outcomes; of several the first as written."""
+        return next((step.name for step in self.steps if step.name in outcomes and step.decides(outcomes[step.name])), None)
 
     def behind(self, names: Collection[str]) -> set[str]:
         """These steps, and those joined into them: what must have ended before somebody who names them can look."""

@@ -7,14 +7,14 @@
 5  a reply may end the whole answer, and a required step that failed ends the run
 6  what failed or was skipped gets the value of its fallback
 7  what a loop brought is joined into the values that its items came from
-8  however the run ends, no task outlives it but writes that can be taken back, which are waited for
-9  when it came to nothing, they are taken back
+8  however the run ends, no task outlives it but writes that can be taken back
+9  when it came to nothing, those are waited for and taken back
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -22,6 +22,7 @@ from gateway import telemetry
 from gateway.call import Callers, Ended, Failed, Outcome, Reply, Skipped, value_type
 from gateway.errors import BadReply, CallError, NeedFailed
 from gateway.execute.asking import Ask
+from gateway.execute.ending import end
 from gateway.execute.loop import Round
 from gateway.execute.undo import WritesState
 from gateway.execute.values import ValuesState, as_read, make_values
@@ -64,8 +65,8 @@ class _RunState:
     ask: Ask
     span: Span
     values: ValuesState
-    over: asyncio.Future[str | None]
-    """Set when every step has ended, or to the required one that failed. One future to wait for: `asyncio.gather` adds 5 µs to three tasks."""
+    over: asyncio.Future[bool]
+    """Set when every step has ended, or to true when one has ended the run. One future to wait for: `asyncio.gather` adds 5 µs to three tasks."""
 
     on_end: OnEnd | None = None
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -92,10 +93,10 @@ class _RunState:
                 if step.end and isinstance(outcome, Reply):
                     outcome = _unless_it_ends(step, step.end, outcome, scope)  # 5
                 self._conclude(step, span, outcome)
-            if not isinstance(outcome, Reply) and _decides(step, outcome):
-                self._end(step.name)
+            if not isinstance(outcome, Reply) and step.decides(outcome):
+                self._end(True)
             elif len(self.outcomes) == len(self.plan.steps):
-                self._end(None)
+                self._end(False)
             elif self.on_end:
                 self.on_end(Ran(self.outcomes, self.values.joined, self.spans))
         except asyncio.CancelledError:
@@ -110,10 +111,17 @@ class _RunState:
         """There is no answer: a step that it cannot do without has failed or said so, or nobody waits for it any more."""
         if self.over.cancelled() or self.over.exception():
             return True
-        broken = self.outcomes.get(self.over.result() or "")
+        broken = self.outcomes.get(self.plan.decided_by(self.outcomes) or "")
         return isinstance(broken, Failed) or (isinstance(broken, Ended) and not broken.is_answer)
 
-    def _end(self, how: str | Exception | None) -> None:
+    async def settle(self, writes: WritesState) -> Mapping[str, bool] | None:
+        """Take back what has been written, when there is no answer."""
+        if self.has_failed():
+            return await writes.take_back(self.values.joined)
+        await writes.let_go()
+        return None
+
+    def _end(self, how: bool | Exception) -> None:
         if self.over.done():
             return
         if isinstance(how, Exception):
@@ -181,11 +189,6 @@ class _RunState:
         return value, word if word == "skipped" else "fallback"
 
 
-def _decides(step: Step, outcome: Outcome) -> bool:
-    """Whether this is the end of the run."""
-    return isinstance(outcome, Ended) or (isinstance(outcome, Failed) and not step.optional)
-
-
 def _unless_it_ends(step: Step, end: End, reply: Reply, scope: Mapping[str, Any]) -> Outcome:
     """The reply, unless it brings about what ends the whole answer."""
     here = {**scope, step.name: reply.value, "steps": {**scope["steps"], step.name: as_read(reply)}}
@@ -212,21 +215,15 @@ async def run(
     if plan.has_undo:
         state.writes = WritesState(callers, span)
     if not plan.steps:
-        state.over.set_result(None)  # what is wanted of the answer takes no call
+        state.over.set_result(False)  # what is wanted of the answer takes no call
     undone: Mapping[str, bool] | None = None
     try:
-        broken = await state.over
+        # Of several that came in the same moment the first as written, so that it does not matter which of them was looked at first.
+        broken = plan.decided_by(state.outcomes) if await state.over else None
     finally:
         try:
-            if unfinished := [task for task in state.tasks.values() if not task.done()]:
-                await _cancel(unfinished)  # 8
+            await end(state.tasks.values())  # 8
         finally:
-            if state.writes and state.has_failed():
-                undone = await state.writes.take_back(state.values.joined)  # 9
+            if state.writes:
+                undone = await state.settle(state.writes)  # 9
     return Ran(state.outcomes, state.values.joined, state.spans, broken, undone)
-
-
-async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeAlias
 
@@ -19,6 +20,7 @@ from gateway.call import Failed, Gathered, Outcome, Reply, Skipped, value_type
 from gateway.errors import BadReply, CallError, NotThere, StatusRefused, TooManyItems, Unrendered
 from gateway.execute.asking import Ask
 from gateway.execute.batch import Fetching
+from gateway.execute.ending import end
 from gateway.items import distinct
 from gateway.plan import Batch, Loop
 from gateway.recipe import Recipe, Validate
@@ -138,10 +140,11 @@ async def _all(jobs: Sequence[Job], at_once: int, is_enough: Callable[[Outcome],
             if is_enough(outcome):
                 raise _Enough
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(at_once, len(jobs))):
-                group.create_task(work())
-    except* _Enough:
-        pass
+    workers = [asyncio.ensure_future(work()) for _ in range(min(at_once, len(jobs)))]
+    # No task group: what is cancelled while that ends its own tasks never learns of it (until Python 3.13), and would go on.
+    with suppress(_Enough):
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            await end(workers)
     return outcomes

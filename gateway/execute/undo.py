@@ -1,7 +1,8 @@
 """Writes taken back: when a run comes to nothing, what it has written before is undone, the last first.
 
 1  a write that can be taken back goes on when its step is cancelled: only who knows how it ended can take it back
-2  when the run has failed, those still in flight are waited for; the deadline of the run is theirs
+2  when the run has failed, those still in flight are waited for; the deadline of the run is theirs. When it has not, nobody takes
+   anything back, and they are cancelled like any call
 3  each undo has its own time; one that fails does not keep the others from being made
 4  it goes on when nobody waits for it any more: when the client has left, or the server stops
 """
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from gateway import telemetry
 from gateway.call import Callers, Failed, Outcome, Reply
 from gateway.execute.asking import Ask
+from gateway.execute.ending import end
 from gateway.execute.values import as_read
 from gateway.plan import Step, Undo
 from gateway.reference import Scope
@@ -43,6 +45,10 @@ class WritesState:
         if isinstance(outcome, Reply) and step.recipe.expects.takes(outcome.status):
             self.written.append((step, undo, outcome))
         return outcome
+
+    async def let_go(self) -> None:
+        """End what is in flight, since nobody will undo it."""  # 2
+        await end(self.flying)
 
     async def take_back(self, scope: Scope) -> dict[str, bool]:
         """Undo everything, and say of each write whether that went well."""

@@ -30,7 +30,7 @@ class Parts:
         itself, no client would ever see a failure's status.
         """
         ended = ran.outcomes.keys()
-        if not self.plan.decisive <= ended:
+        if not self.plan.decisive <= ended or self.plan.decided_by(ran.outcomes):
             return []
         ready = [part for part in self.left if self.plan.behind(part.steps) <= ended]
         return ready if self.missing or any(part.steps for part in ready) else []

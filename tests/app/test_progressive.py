@@ -240,6 +240,15 @@ async def test_a_required_step_that_fails_first_is_an_ordinary_problem(visit: An
     assert play.waiting == 0
 
 
+async def test_a_step_that_decides_in_the_moment_of_the_first_part_is_told_by_its_status(visit: Any, play: Upstreams) -> None:
+    """It was known before anything was sent."""
+    play("users", 2, status_code=404)
+    play("orders", 2, json=[])
+    client = await (await visit(HOME.replace("/me }", "/me, on_status: { 404: end } }"))).get()
+
+    assert (client.status, client.head["content-type"]) == (404, "application/problem+json")
+
+
 async def test_a_required_step_that_fails_later_ends_the_stream(visit: Any, play: Upstreams, traces: list[Any]) -> None:
     """The status is gone; the last event is the problem, and what is in flight is cancelled."""
     play("users", 2, status_code=500)

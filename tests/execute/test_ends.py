@@ -37,6 +37,23 @@ async def test_a_status_that_ends_the_answer_has_no_other_call(home: Any) -> Non
     assert (ran.outcomes["user"], page["user.fallback"].attempts) == (Ended(404), 0)
 
 
+async def test_of_two_that_decide_in_the_same_moment_the_first_as_written_does(home: Any) -> None:
+    """Whichever of them the event loop comes to first."""
+    page = home("""
+        first: {get: shop /first, needs: [before], on_status: {404: end}}
+        before: {get: shop /before}
+        second: {get: shop /second}
+        """)
+    page["before"].replies(page["before"].after(0.5, 200))
+    page["first"].replies(page["first"].after(0.5, 404))
+    page["second"].replies(page["second"].after(1.0, 500))
+
+    ran = await page.run()
+
+    assert isinstance(ran.outcomes["second"], Failed)
+    assert ran.broken == "first"
+
+
 ENDING = """
     orders:
       get: shop /orders

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -288,3 +289,18 @@ async def test_a_loop_says_how_many_items_it_has(home: Any) -> None:
 
     assert ran.spans["products"].own["gateway.step.items"] == 3
     assert isinstance(ran.outcomes["products"], Gathered)
+
+
+async def test_a_loop_that_is_cancelled_while_it_ends_does_nothing_more(home: Any) -> None:
+    """One item has failed and the other calls are being ended when the client leaves: there is nobody for whom to try another place."""
+    page = home("products: {for_each: path.id, get: 'shop /products/{item}', fallback: {get: shop /spare}, optional: true}")
+    page["products"].lingers = 1.0
+    page["products"].replies(page["products"].after(0.5, 500), page["products"].hang)
+    running = asyncio.ensure_future(page.run(path={"id": ["a", "b"]}, within=9.0))
+    await asyncio.sleep(1.0)
+
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert running.cancelled()
+    assert (page["products"].in_flight, page["products.fallback"].attempts) == (0, 0)

@@ -114,6 +114,20 @@ async def test_a_write_in_flight_has_the_time_of_the_run(home: Any) -> None:
     assert (shop["order"].in_flight, shop["order.undo"].attempts) == (0, 0)
 
 
+async def test_a_write_in_flight_is_ended_by_an_answer(home: Any) -> None:
+    """Nothing will be undone then, so that nobody has to know what became of it, and nothing is left of it."""
+    shop = home("""
+        order: { post: shop /orders, undo: { delete: shop /orders } }
+        check: { get: shop /check, end: { when: check, status: 200, value: enough } }
+    """)
+    shop["order"].always(shop["order"].hang)
+
+    ran = await shop.run()
+
+    assert (ran.broken, ran.undone) == ("check", None)
+    assert (shop["order"].cancelled, shop["order"].in_flight, shop["order.undo"].attempts) == (1, 0, 0)
+
+
 async def test_an_undo_has_its_own_time(shop: Any) -> None:
     """After the deadline, and not for ever: what does not end is told as not undone, and the others are undone all the same."""
     shop["mail"].always(shop["mail"].hang)

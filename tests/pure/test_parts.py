@@ -7,10 +7,11 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.call import Failed, Outcome, Reply, Skipped
+from gateway.call import Ended, Failed, Outcome, Reply, Skipped
 from gateway.errors import Unreachable
 from gateway.execute import Ran
 from gateway.inbound.events import EVENTS, LINES
@@ -110,3 +111,16 @@ def test_a_part_tells_only_its_own_errors(compiled: Compiled) -> None:
 
     errors = [json.loads(one.split(b"data: ")[1]).get("errors", []) for one in told]
     assert [[error.get("member", error.get("step")) for error in some] for some in errors] == [["sum"], ["user"], ["likes"]]
+
+
+@pytest.mark.parametrize(
+    "outcome", [Failed(Unreachable("refused")), Ended(404), Ended(200, [], is_answer=True)], ids=["failed", "ended", "answer"]
+)
+def test_nothing_is_ready_any_more_when_a_step_has_decided(compiled: Compiled, outcome: Outcome) -> None:
+    """What came in the same moment is not told: whoever has heard nothing so far gets a status that says what happened."""
+    plan = compiled(STEPS.replace("/me, optional: true", "/me, end: {when: user}"))
+    parts = Parts(plan, LINES)
+    fine: Outcome = Reply(200, value=[])
+
+    assert parts.ready(ran_so_far({"user": fine, "orders": fine}))
+    assert not parts.ready(ran_so_far({"user": outcome, "orders": fine}))

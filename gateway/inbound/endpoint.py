@@ -78,7 +78,7 @@ class Endpoint:
         return self.plan.path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request (ASGI). A client that leaves ends whatever is in flight for it."""
+        """Answer one request (ASGI). A client that leaves ends whatever is in flight for it, unless it has given a key."""
         headers = pick_headers(scope["headers"], self._wanted)
         trace = self.tracing.begin(self._span, _carrier(headers), partial(_attributes, scope, headers))
         root = trace.root
@@ -116,25 +116,26 @@ class Endpoint:
         except Refused as refused:
             return problem_response(refused.problem)
         if self.once and key:
-            work = partial(self._run, plan, {**values, KEY: key}, receive, deadline, span)
-            return await self.once.respond(key, scope, headers, values, work)  # whole, since it is kept
+            # Whole, and to its end although the client may leave: what it comes to is kept, and is what he will ask for again.
+            work = partial(self._run, plan, {**values, KEY: key}, deadline, span)
+            return await self.once.respond(key, scope, headers, values, work)
         if form:
             off_loop = partial(self._off_loop, deadline, span)
             delivery = Delivery(Parts(plan, form), send, span, self.limits, off_loop, self.server_timing)
             with self.visits.of(receive):
                 left = await delivery(run(plan, self.callers, values, deadline, span, delivery.note))
             return problem_response(left) if isinstance(left, Problem) else self._answer(plan, left, span) if left else None
-        return await self._run(plan, values, receive, deadline, span)
-
-    async def _run(self, plan: Plan, values: dict[str, Any], receive: Receive, deadline: float, span: Span) -> Response:
-        shaped = None
         with self.visits.of(receive):
-            ran = await run(plan, self.callers, values, deadline, span)
-            if plan.shape.off_loop and not ran.broken:
-                try:
-                    shaped = await self._off_loop(deadline, span, partial(plan.shape, ran.scope))
-                except CallTimeout as error:
-                    return problem_response(of_error(error))
+            return await self._run(plan, values, deadline, span)
+
+    async def _run(self, plan: Plan, values: dict[str, Any], deadline: float, span: Span) -> Response:
+        shaped = None
+        ran = await run(plan, self.callers, values, deadline, span)
+        if plan.shape.off_loop and not ran.broken:
+            try:
+                shaped = await self._off_loop(deadline, span, partial(plan.shape, ran.scope))
+            except CallTimeout as error:
+                return problem_response(of_error(error))
         return self._answer(plan, ran, span, shaped)
 
     def _answer(self, plan: Plan, ran: Ran, span: Span, shaped: Shaped | None = None) -> Response:

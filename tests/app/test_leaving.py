@@ -54,11 +54,11 @@ class Hung:
 class Visit:
     """One request, spoken as a server would: `left` is set when the client leaves."""
 
-    def __init__(self, app: Any, method: str = "GET", *messages: dict[str, Any]) -> None:
+    def __init__(self, app: Any, method: str = "GET", *messages: dict[str, Any], **headers: str) -> None:
         self.left = asyncio.Event()
         self.sent: list[Any] = []
         self._messages = [*messages]
-        self.task = asyncio.ensure_future(app(_scope(method), self._receive, self._send))
+        self.task = asyncio.ensure_future(app(_scope(method, headers), self._receive, self._send))
 
     async def over(self) -> None:
         """Wait until the app has done with it."""
@@ -131,6 +131,31 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_is_not_answered(ap
     assert not traces[0].root.error
 
 
+async def test_a_request_with_a_key_runs_to_its_end(serve: Any, upstreams: respx.Router) -> None:
+    """A client that leaves and comes back gets what it came to: nothing is written twice, nor taken back."""
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def reply(_: httpx.Request) -> httpx.Response:
+        asked.set()
+        await go_on.wait()
+        return httpx.Response(201, json={"id": 7})
+
+    order = upstreams.post("http://users.test/me").mock(side_effect=reply)
+    client = await serve(
+        CONFIG.replace("POST\n", "POST\n    idempotency: true\n").replace('"{body}"', "1, undo: { delete: users /me }")
+    )
+    visit = Visit(client._transport.app, "POST", {**EMPTY, "body": b"{}"}, idempotency_key="k-1")
+    await asked.wait()
+
+    visit.left.set()
+    await asyncio.sleep(0.2)
+    go_on.set()
+    await visit.over()
+
+    again = await client.post("/home", content=b"{}", headers={"content-type": "application/json", "idempotency-key": "k-1"})
+    assert (again.json(), again.headers["idempotency-replayed"], order.call_count) == ({"user": {"id": 7}}, "true", 1)
+
+
 async def test_a_client_that_leaves_waits_for_no_function(
     serve: Any, upstreams: respx.Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,9 +195,10 @@ async def test_a_server_that_stops_ends_every_call(app: Any, hung: Hung, traces:
     assert all(span.end and not span.error for span in traces[0].spans)
 
 
-def _scope(method: str) -> dict[str, Any]:
+def _scope(method: str, headers: dict[str, str]) -> dict[str, Any]:
+    named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     return {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http", "path": "/home",
         "raw_path": b"/home", "query_string": b"", "root_path": "",
-        "headers": [(b"host", b"gateway.test"), (b"content-type", b"application/json")],
+        "headers": [(b"host", b"gateway.test"), (b"content-type", b"application/json"), *named],
     }  # fmt: skip

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http.client import responses
 from pathlib import Path
@@ -36,7 +37,7 @@ from gateway.inbound.route import Endpoints, Shortcut
 from gateway.inbound.visit import VisitsState
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
-from gateway.plan import Plan
+from gateway.plan import Plan, broken_on_purpose
 from gateway.problem import Problem, of_status
 from gateway.recipe import Upstream
 from gateway.stack import shelf_of, step_stack, upstream_caller
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
     from gateway.load import Loaded
     from gateway.spec import GatewaySpec
     from gateway.telemetry import Trace
+
+
+_log = logging.getLogger("gateway.inject")
 
 
 @dataclass(slots=True)
@@ -79,7 +83,7 @@ class Gateway:
         app = gateway.app          # add your own routes, dependencies, middleware
 
     `transport` replaces the wire under the shared client, such as an `httpx.MockTransport` in a test; `sinks` are given every finished
-    trace.
+    trace; with `inject` the faults that the config has for rehearsals happen.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class Gateway:
         transport: httpx.AsyncBaseTransport | None = None,
         tracing: Tracing | None = None,
         sinks: Iterable[Callable[[Trace], None]] = (),
+        inject: bool = False,
     ) -> None:
         self.plans: tuple[Plan, ...] = compile_plans(loaded)
         """Raises `ConfigError` with every finding."""
@@ -98,6 +103,7 @@ class Gateway:
         self._transport = transport
         self._tracing = tracing or Tracing(sinks=sinks)
         self._running: RunningState | None = None
+        self._inject = inject
         upstreams = {recipe.upstream.name: recipe.upstream for plan in self.plans for recipe in plan.recipes}
         self._documents = {name: upstream.document for name, upstream in upstreams.items() if upstream.document}
         self._described: tuple[object, dict[str, Any]] | None = None
@@ -156,6 +162,7 @@ class Gateway:
         `FastAPI(lifespan=gateway.lifespan)`, since nobody starts what is mounted.
         """
         self._tracing.start()
+        self._tell_of_faults()
         upstreams = self._upstreams()
         async with make_client(self._transport, (upstream for upstream, _ in upstreams)) as client:
             limits, store = LimitsState(), MemoryStore(self.spec.cache_size)
@@ -181,9 +188,13 @@ class Gateway:
 
     def _upstreams(self) -> Collection[tuple[Upstream, set[Headers]]]:
         """Every upstream that is called, with the headers that its steps send in any case."""
+        broken = broken_on_purpose(self.plans) if self._inject else ()
         found: dict[str, tuple[Upstream, set[Headers]]] = {}
         for recipe in (recipe for plan in self.plans for recipe in plan.recipes):
-            found.setdefault(recipe.upstream.name, (recipe.upstream, set()))[1].add(recipe.base_headers)
+            name = recipe.upstream.name
+            if name not in found:
+                found[name] = replace(recipe.upstream, broken=name in broken), set()
+            found[name][1].add(recipe.base_headers)
         return found.values()
 
     def _endpoint(self, plan: Plan, running: RunningState) -> Endpoint:
@@ -215,6 +226,16 @@ class Gateway:
                 warn_of_drift(recipes, document)
                 self._documents[upstream.name] = document
                 self._described = None
+
+    def _tell_of_faults(self) -> None:
+        """Nobody should serve with faults, or believe to rehearse without, and not know it."""
+        if names := ", ".join(broken_on_purpose(self.plans)):
+            if self._inject:
+                _log.warning("FAULTS ARE INJECTED: calls to %s are broken on purpose", names)
+            else:
+                _log.warning(
+                    "the config has 'inject' for calls to %s, and nothing of it happens; GATEWAY_INJECT=1 lets it", names
+                )
 
     async def _live(self) -> Response:
         """The process answers."""

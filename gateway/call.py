@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gateway.errors import CallError
     from gateway.passage import Passage
+    from gateway.policy import InjectPolicy
     from gateway.telemetry import Span
 
 Class = TypeVar("Class")
@@ -96,6 +97,9 @@ class Call:
     passage: Passage | None = field(default=None, repr=False)
     """Where the bodies go by, if they do: the call has none of its own, nor has its reply, and every status is a good one."""
 
+    inject: InjectPolicy | None = field(default=None, repr=False)
+    """What is to be done to it on purpose, in a process that was told to inject."""
+
     def varied(self, span: Span, deadline: float, attempt: int) -> Call:
         """The same call with what layers change. Written out: `dataclasses.replace` looks up every field anew (3.4 µs against 0.3)."""
         return Call(
@@ -112,6 +116,7 @@ class Call:
             attempt,
             self.tried,
             self.passage,
+            self.inject,
         )
 
 

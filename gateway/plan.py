@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -322,3 +322,9 @@ class Plan:
     def _remarks(self) -> Iterator[str]:
         yield f"within {show_duration(self.timeout)}{' to the head' if self.passthrough else ''}"
         yield from (str(part) for part in (self.passthrough, self.idempotency, self.head) if part)
+
+
+def broken_on_purpose(plans: Iterable[Plan]) -> tuple[str, ...]:
+    """Names of the upstreams that have calls with faults to inject."""
+    recipes = (recipe for plan in plans for recipe in plan.recipes)
+    return tuple(dict.fromkeys(recipe.upstream.name for recipe in recipes if recipe.policies.inject))

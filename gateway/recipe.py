@@ -14,7 +14,7 @@ from gateway.wording import show_value
 
 if TYPE_CHECKING:
     from gateway.openapi.document import Document
-    from gateway.policy import BreakerPolicy, CachePolicy, EjectPolicy, RetryPolicy, ThrottlePolicy, TlsPolicy
+    from gateway.policy import BreakerPolicy, CachePolicy, EjectPolicy, InjectPolicy, RetryPolicy, ThrottlePolicy, TlsPolicy
     from gateway.reference import Expression, Structure, Template
 
 
@@ -58,6 +58,9 @@ class Upstream:
     eject: EjectPolicy | None = None
     throttle: ThrottlePolicy | None = None
 
+    broken: bool = False
+    """This process was told to do to its calls what the config injects."""
+
     @property
     def hosts(self) -> tuple[str, ...]:
         """The URL of each of its hosts."""
@@ -92,6 +95,7 @@ class Policies:
 
     retry: RetryPolicy | None = None
     cache: CachePolicy | None = None
+    inject: InjectPolicy | None = None
 
     @property
     def attempts(self) -> int:
@@ -105,6 +109,8 @@ class Policies:
             yield str(self.retry)
         if self.timeout:
             yield f"attempt {show_duration(self.timeout)}"
+        if self.inject:
+            yield str(self.inject)
 
 
 Validate: TypeAlias = Callable[[Any], Any]

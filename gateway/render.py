@@ -52,6 +52,7 @@ def render_call(recipe: Recipe, scope: Scope, deadline: float, span: Span) -> Ca
         body,
         recipe.expects,
         recipe.policies.timeout,
+        inject=recipe.policies.inject,
     )
 
 

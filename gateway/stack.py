@@ -18,6 +18,7 @@ from gateway.layers.balance import Balance
 from gateway.layers.breaker import Breaker
 from gateway.layers.cache import Cache, Store
 from gateway.layers.eject import Eject
+from gateway.layers.inject import Inject
 from gateway.layers.retry import Retry
 from gateway.layers.throttle import Throttle
 from gateway.layers.timeout import Timeout
@@ -102,6 +103,9 @@ def _of_host(upstream: Upstream, host: HostState, hosts: Sequence[HostState], li
         breaker = BreakerState(upstream.breaker)
         host.bars.append(breaker.is_open)
         yield Breaker(host.url, breaker)
-    # Innermost: bounds one send, body included. Below trace, which records it as this attempt's failure. Who waits above it for
-    # something else (a back-off, a permit) waits no longer than the deadline by itself.
+    # Below all but what plays the host: bounds one send, body included. Below trace, which records it as this attempt's failure. Who waits
+    # above it for something else (a back-off, a permit) waits no longer than the deadline by itself.
     yield Timeout(limits)
+    # In the place of the host's own faults: whatever stands above cannot tell, and a call that hangs is ended in time.
+    if upstream.broken:
+        yield Inject()

@@ -11,14 +11,13 @@ from typing import Any, cast
 
 import httpx
 
-from gateway.call import NO_BODY, Call, Caller, Headers, Reply
-from gateway.decode import Undecodable
-from gateway.errors import AttemptTimeout, BadReply, CallError, Disconnected, StartError, StatusRefused, Unreachable, Unrendered
+from gateway.call import Call, Caller, Headers, Reply
+from gateway.errors import AttemptTimeout, BadReply, CallError, Disconnected, StartError, Unreachable, Unrendered
 from gateway.passage import Passage
 from gateway.policy import TlsPolicy
 from gateway.recipe import Upstream
 from gateway.transport import Body, Outgoing, Streamed, Transport, Whole, exchange, framed, make_context
-from gateway.verdict import IDEMPOTENT
+from gateway.verdict import IDEMPOTENT, judge
 
 TIME_LEFT = "x-request-timeout"
 """Header with the seconds that are left, so that an upstream need not work for nobody."""
@@ -245,21 +244,6 @@ class Received(Sequence[tuple[str, str]]):
 
     def _decoded(self, encoding: str) -> Headers:
         return tuple((name.decode().lower(), value.rstrip().decode(encoding)) for name, value in self._raw)
-
-
-def judge(call: Call, status: int, headers: Headers, body: bytes) -> Reply:
-    """The reply with its value, when it is a good one. Raises `StatusRefused`, `BadReply`."""
-    if not call.expects.takes(status):
-        reply = Reply(status, headers, body)
-        if status in call.expects.handled:
-            return reply
-        raise StatusRefused(reply)
-    if not body and (status in NO_BODY or call.method != "GET"):
-        return Reply(status, headers, body)
-    try:
-        return Reply(status, headers, body, call.expects.format.decode(body, headers))
-    except Undecodable as error:
-        raise BadReply(f"status {status}, and the body is {error}") from error
 
 
 def translate(error: Exception) -> CallError:

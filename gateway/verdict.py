@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from gateway.call import Reply
+from gateway.call import NO_BODY, Reply
+from gateway.decode import Undecodable
 from gateway.errors import (
     AttemptTimeout,
     BadReply,
@@ -17,7 +18,7 @@ from gateway.errors import (
 )
 
 if TYPE_CHECKING:
-    from gateway.call import Call
+    from gateway.call import Call, Headers
     from gateway.errors import CallError
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -33,6 +34,21 @@ class Verdict(Enum):
     OK = "ok"
     RETRYABLE = "retryable"
     FATAL = "fatal"
+
+
+def judge(call: Call, status: int, headers: Headers, body: bytes) -> Reply:
+    """The reply with its value, when it is a good one. Raises `StatusRefused`, `BadReply`."""
+    if not call.expects.takes(status):
+        reply = Reply(status, headers, body)
+        if status in call.expects.handled:
+            return reply
+        raise StatusRefused(reply)
+    if not body and (status in NO_BODY or call.method != "GET"):
+        return Reply(status, headers, body)
+    try:
+        return Reply(status, headers, body, call.expects.format.decode(body, headers))
+    except Undecodable as error:
+        raise BadReply(f"status {status}, and the body is {error}") from error
 
 
 def classify(call: Call, result: Reply | CallError) -> Verdict:

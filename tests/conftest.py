@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from gateway.call import Call, Reply
 from gateway.telemetry import SpanType, Trace
-from gateway.upstream import judge
+from gateway.verdict import judge
 
 # pytest-asyncio and looptime ask for the current loop around every test. Unless told there is none,
 # asyncio makes one for them, which nobody closes: a ResourceWarning, and on Python 3.12 and 3.13 a

@@ -29,6 +29,7 @@ SECTIONS = {
     "BreakerPolicy": "breaker",
     "EjectPolicy": "eject",
     "ThrottlePolicy": "throttle",
+    "InjectPolicy": "inject",
     "IdempotencyPolicy": "idempotency",
     "TlsPolicy": "tls",
     "EndpointSpec": "endpoint",

@@ -37,6 +37,7 @@ Endpoints = Annotated[
         help="Endpoints that are Python classes, MODULE or MODULE:CLASS; may be repeated.",
     ),
 ]
+Inject = Annotated[bool, typer.Option("--inject", envvar="GATEWAY_INJECT", help="Let the faults happen that the config injects.")]
 Host = Annotated[str, typer.Option(envvar="GATEWAY_HOST", help="Address to listen on.")]
 Port = Annotated[int, typer.Option(envvar="GATEWAY_PORT", min=0, max=65535, help="Port to listen on.")]
 
@@ -162,6 +163,7 @@ def call(
     method: Annotated[str | None, typer.Option("--method", "-X", help="The method; else GET, or POST with --data.")] = None,
     header: Annotated[list[str] | None, typer.Option("--header", "-H", help="A header, `Name: value`; may be repeated.")] = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="A JSON body.")] = None,
+    inject: Inject = False,
 ) -> None:
     """Make one request and show its waterfall.
 
@@ -171,7 +173,8 @@ def call(
     """
     from gateway.cli.call import make_request, show_call
 
-    raise typer.Exit(show_call(find_config(config), endpoints or [], make_request(method, path, header or [], data)))
+    request = make_request(method, path, header or [], data)
+    raise typer.Exit(show_call(find_config(config), endpoints or [], request, inject=inject))
 
 
 @app.command()
@@ -181,6 +184,7 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8080,
     workers: Annotated[int, typer.Option(envvar="GATEWAY_WORKERS", min=1, max=64, help="Processes that answer.")] = 1,
+    inject: Inject = False,
 ) -> None:
     """Serve the endpoints.
 
@@ -188,7 +192,7 @@ def serve(
     """
     from gateway.cli.serve import serve_config
 
-    serve_config(find_config(config), endpoints or [], host, port, workers)
+    serve_config(find_config(config), endpoints or [], host, port, workers, inject=inject)
 
 
 @app.command()

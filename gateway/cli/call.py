@@ -26,10 +26,10 @@ _HEADER = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:[ \t]*([^\x00-\x08\x0
 """`Name: value`, as RFC 9110 (section 5.1) lets them be."""
 
 
-def show_call(config: Path, classes: Sequence[str], request: httpx.Request) -> int:
+def show_call(config: Path, classes: Sequence[str], request: httpx.Request, *, inject: bool = False) -> int:
     """Make the request and print answer and waterfall; the exit status is 1 when the request failed."""
     traces: list[Trace] = []
-    gateway = Gateway.load(config, endpoints=find_classes(classes), sinks=[traces.append])
+    gateway = Gateway.load(config, endpoints=find_classes(classes), sinks=[traces.append], inject=inject)
     response = asyncio.run(_answer(gateway, request))
     console = make_console()
     show_response(console, response)

@@ -18,7 +18,7 @@ from gateway.face import read_class
 from gateway.finding import Finding
 from gateway.inbound.paths import Paths
 from gateway.load import Loaded, load_file
-from gateway.plan import Plan
+from gateway.plan import Plan, broken_on_purpose
 from gateway.worst import worst_of
 
 ALIKE = 0.6
@@ -32,7 +32,7 @@ def report(file: Path, classes: Sequence[str], output: str) -> int:
     try:
         loaded = _load(file, classes)
         plans = compile_plans(loaded)
-        summary = f"{_counted(file, plans)}\n{loaded.source.redact(_worst_cases(plans))}"
+        summary = "\n".join((_counted(file, plans), loaded.source.redact(_worst_cases(plans)), *_notes(plans)))
     except ConfigError as error:
         findings = error.findings
     if output == "json":
@@ -74,6 +74,11 @@ def show_schema() -> None:
         "title": "Fanin config",
     }
     print(json.dumps(schema, indent=2))
+
+
+def _notes(plans: Sequence[Plan]) -> Iterator[str]:
+    if broken := ", ".join(broken_on_purpose(plans)):
+        yield f"note: with GATEWAY_INJECT=1 calls to {broken} are broken on purpose"
 
 
 def _load(file: Path, classes: Sequence[str]) -> Loaded:

@@ -90,6 +90,7 @@ def _recipe(recipe: Recipe) -> dict[str, Any]:
         "throttle": _policy(recipe.upstream.throttle),
         "breaker": _policy(recipe.upstream.breaker),
         "eject": _policy(recipe.upstream.eject),
+        "inject": _policy(policies.inject),
     }
 
 

@@ -56,10 +56,10 @@ def leave_to(server: uvicorn.Server) -> None:
         signal.signal(number, server.handle_exit)
 
 
-def serve_config(config: Path, classes: Sequence[str], host: str, port: int, workers: int) -> None:
+def serve_config(config: Path, classes: Sequence[str], host: str, port: int, workers: int, *, inject: bool = False) -> None:
     """Serve until told to stop. Raises `ConfigError`, `StartError` before anything is started."""
     leave_quietly()
-    gateway = Gateway.load(config, endpoints=find_classes(classes))
+    gateway = Gateway.load(config, endpoints=find_classes(classes), inject=inject)
     count = len(gateway.plans)
     with claim(host, port, "--port or GATEWAY_PORT") as taken:
         where = url_of(taken)
@@ -68,7 +68,8 @@ def serve_config(config: Path, classes: Sequence[str], host: str, port: int, wor
             file=sys.stderr,
         )
         if workers > 1:
-            _supervise(config, classes, taken, workers)
+            os.environ |= {"GATEWAY_CONFIG": str(config), "GATEWAY_ENDPOINTS": " ".join(classes), "GATEWAY_INJECT": "1" * inject}
+            _supervise(taken, workers)
             return
         server = uvicorn.Server(uvicorn.Config(gateway.app, **options()))
         leave_to(server)
@@ -77,10 +78,8 @@ def serve_config(config: Path, classes: Sequence[str], host: str, port: int, wor
             server.run(sockets=[taken])
 
 
-def _supervise(config: Path, classes: Sequence[str], taken: socket.socket, workers: int) -> None:
-    """Each worker is a process of its own and reads the config again."""
-    os.environ["GATEWAY_CONFIG"] = str(config)
-    os.environ["GATEWAY_ENDPOINTS"] = " ".join(classes)
+def _supervise(taken: socket.socket, workers: int) -> None:
+    """Each worker is a process of its own, and reads the config that the environment names again."""
     settings = uvicorn.Config("gateway.cli.serve:make_app", factory=True, workers=workers, **options())
     supervisor = Multiprocess(settings, sockets=[taken])
     supervisor.run()
@@ -92,7 +91,9 @@ def _supervise(config: Path, classes: Sequence[str], taken: socket.socket, worke
 
 def make_app() -> FastAPI:
     """The app of a worker process."""
-    gateway = Gateway.load(os.environ["GATEWAY_CONFIG"], endpoints=find_classes(os.environ.get("GATEWAY_ENDPOINTS", "").split()))
+    environ = os.environ
+    classes = find_classes(environ.get("GATEWAY_ENDPOINTS", "").split())
+    gateway = Gateway.load(environ["GATEWAY_CONFIG"], endpoints=classes, inject=bool(environ.get("GATEWAY_INJECT")))
     spare_the_collector()
     return gateway.app
 

@@ -34,7 +34,7 @@ _OURS = ("connection", "date", "server", "gateway-complete", "proxy-status", "se
 _BODIES = ("POST", "PUT", "PATCH")
 """Methods that have a body, the client's and the step's."""
 
-_OF_A_STEP = (*METHODS, "query", "headers", "forward", "timeout", "retry")
+_OF_A_STEP = (*METHODS, "query", "headers", "forward", "timeout", "retry", "inject")
 _OF_AN_ENDPOINT = ("path", "method", "summary", "description", "tags", "timeout", "inputs", "steps", "passthrough")
 
 _WHY = {

@@ -202,6 +202,7 @@ def _policies(spec: CallSpec, base: UpstreamSpec, method: str) -> Policies:
         timeout=spec.timeout or base.timeout,
         retry=_override(base.retry, spec.retry, written="retry" in spec.model_fields_set),
         cache=cache if method == "get" else None,
+        inject=spec.inject if "inject" in spec.model_fields_set else base.inject,
     )
 
 

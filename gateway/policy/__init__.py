@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import Field
 
 from gateway.policy.guards import BreakerPolicy, EjectPolicy, ThrottlePolicy
+from gateway.policy.inject import InjectPolicy, Mode
 from gateway.policy.units import Duration, Policy, Share, Size, show_duration, show_share
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "Duration",
     "EjectPolicy",
     "IdempotencyPolicy",
+    "InjectPolicy",
+    "Mode",
     "Policy",
     "RetryPolicy",
     "Share",

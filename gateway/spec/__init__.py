@@ -17,6 +17,7 @@ from gateway.policy import (
     Duration,
     EjectPolicy,
     IdempotencyPolicy,
+    InjectPolicy,
     RetryPolicy,
     Size,
     ThrottlePolicy,
@@ -105,6 +106,8 @@ class UpstreamSpec(Spec):
 
     throttle: ThrottlePolicy | None = None
     """Ask the upstream less while it turns calls away. Off unless written."""
+    inject: InjectPolicy | None = None
+    """Break its calls on purpose, in a process that was told to inject (`GATEWAY_INJECT=1`)."""
 
 
 class InputSpec(Spec):

@@ -50,6 +50,15 @@ def test_what_came_from_the_environment_is_shown_as_it_is_written(run: Any, writ
     assert "surely-a-secret" not in done.out
 
 
+def test_faults_on_purpose_are_noted(run: Any, write: Any) -> None:
+    """Whoever checks a config learns that a variable would break calls; it is no finding."""
+    file = write(GOOD.replace("path.id}'", "path.id}', inject: { mode: hang }"))
+
+    done = run("check", file)
+
+    assert (done.status, done.out.splitlines()[-1]) == (0, "note: with GATEWAY_INJECT=1 calls to users are broken on purpose")
+
+
 def test_every_finding_is_a_line_with_its_place(run: Any, write: Any) -> None:
     """`file:line:column path: what is wrong`, as editors and terminals link it; status 1."""
     file = write(BAD)

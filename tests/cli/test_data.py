@@ -60,7 +60,7 @@ endpoints:
         optional: true
         fallback: { get: "shop /stored/{order.id}", fallback: [] }
         needs: [other]
-      other: { get: shop /other, end: { when: steps.other.status == `203`, status: 200, value: null } }
+      other: { get: shop /other, inject: { latency: 1s }, end: { when: steps.other.status == `203`, status: 200, value: null } }
     response:
       all: { merge: [order, { seen: "steps.other.headers.x_seen" }], how: deep, collisions: last }
       made: { transform: "json:dumps", of: [other] }
@@ -146,7 +146,12 @@ WHERE: dict[type, dict[str, str | None]] = {
     },
     Target: {"path": None, "segments": None, "query": "steps.0.query.0.value", "text": "steps.0.target"},
     Expectation: {"accept": "steps.0.accept", "handled": None, "format": "steps.0.decode"},
-    Policies: {"timeout": "steps.0.timeout", "retry": "steps.0.retry.attempts", "cache": "steps.1.cache.ttl"},
+    Policies: {
+        "timeout": "steps.0.timeout",
+        "retry": "steps.0.retry.attempts",
+        "cache": "steps.1.cache.ttl",
+        "inject": "steps.2.inject.latency",
+    },
     Loop: {
         "over": "steps.1.loop.for_each",
         "concurrency": "steps.1.loop.concurrency",

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -88,6 +89,27 @@ def test_it_answers_until_it_is_told_to_stop(
     assert done.err == (
         f"fanin serves 1 endpoint of {config} on http://127.0.0.1:{port}, documented at http://127.0.0.1:{port}/docs\n"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("workers", "environ"), [(1, {"GATEWAY_INJECT": "1"}), (2, {"GATEWAY_INJECT": "1"}), (2, {"GATEWAY_INJECT": "0"})]
+)
+def test_faults_are_injected_by_every_worker_that_is_told_to(
+    start: Any, write: Any, upstream: Any, workers: int, environ: dict[str, str]
+) -> None:
+    """A worker reads the config for itself, and is told what the process was told."""
+    upstream.answers = {"/users/42": [(200, {})]}
+    config = write("  - path: /a\n    steps: { user: { get: users /users/42, inject: { status: 503 } } }\n", url=upstream.url)
+
+    process = start("serve", "-c", config, "--port", "0", "--workers", str(workers), **environ)
+    url = url_in(process.stderr.readline())
+
+    if environ["GATEWAY_INJECT"] == "1":
+        with pytest.raises(HTTPError, match="502"):
+            get(f"{url}/a")
+    else:
+        assert get(f"{url}/a") == {"user": {}}
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -57,20 +57,23 @@ class Stacked:
 
     def call(self, **parts: Any) -> Call:
         """A call as the step makes it."""
-        return self.make_call(timeout=self.recipe.policies.timeout, **parts)
+        policies = self.recipe.policies
+        return self.make_call(timeout=policies.timeout, inject=policies.inject, **parts)
 
 
 @pytest.fixture
 def stacked(upstream: Any, make_call: Any) -> Callable[..., Stacked]:
-    """Makes the stacks of a step from what its upstream says and what it says itself, as in a config; `hosts` play its hosts."""
+    """Makes the stacks of a step from what its upstream says and what it says itself, as in a config; `hosts` play its hosts, `broken` lets happen what is injected."""
 
-    def make(policies: str = "", own: str = "", **hosts: Any) -> Stacked:
+    def make(policies: str = "", own: str = "", *, broken: bool = False, **hosts: Any) -> Stacked:
         urls = {f"http://{name}.test": played for name, played in hosts.items()}
         where = f"urls: {[*urls]}" if urls else 'url: "http://127.0.0.1:9101"'
         try:
             (plan,) = compile_plans(load_text(CONFIG.format(where=where, policies=policies, own=own)))
         except ConfigError as error:
             pytest.fail(str(error))
-        return Stacked(plan.steps[0].recipe, upstream, make_call, hosts=urls)
+        recipe = plan.steps[0].recipe
+        recipe = replace(recipe, upstream=replace(recipe.upstream, broken=broken))
+        return Stacked(recipe, upstream, make_call, hosts=urls)
 
     return make

@@ -11,7 +11,7 @@ DEV := .venv/.dev-$(shell (pwd; cat pyproject.toml requirements/dev.txt) | cksum
 
 export PYTHON
 
-.PHONY: help demo serve test lint types check bench overload docs lock clean
+.PHONY: help demo serve test lint types check bench overload faults docs lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench: $(RUN)  ## what a request costs, beside the peers (ARGS="--quick --only f
 
 overload: $(RUN)  ## what becomes of answers when more is asked than can be done (ARGS=--quick)
 	@exec $(BIN)/python -m bench.overload $(ARGS)
+
+faults: $(DEV)  ## every fault of an upstream against a running gateway, in two minutes (ARGS="--only F3,F31")
+	@exec $(BIN)/python -m faults $(ARGS)
 
 docs: $(DEV)  ## what is made from the code: the tables in docs/reference/config.md, the editors' schema and the services' documents in config/
 	@$(BIN)/python docs/reference/generate.py

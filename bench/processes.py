@@ -96,9 +96,13 @@ class Children:
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
                 return
             time.sleep(0.05)
-        log = self._logs[child.pid].read_text(errors="replace").strip().splitlines()
+        log = self.said(child).strip().splitlines()
         how = "left" if child.poll() is not None else f"did not listen within {START:g} s"
         raise Broken(f"{how}: {' | '.join(log[-3:]) or 'it printed nothing'}")
+
+    def said(self, child: subprocess.Popen[str]) -> str:
+        """What a peer has printed so far."""
+        return self._logs[child.pid].read_text(errors="replace")
 
     def _start(self, command: Command, cores: frozenset[int], **streams: Any) -> subprocess.Popen[str]:
         with pinned(cores):

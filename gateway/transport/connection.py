@@ -160,6 +160,8 @@ class Connection(asyncio.Protocol):
             self._sending.cancel()
         reply, self._reply = self._reply, None
         if reply is not None:
+            # The parser outlives its connection until somebody looks for garbage; a reply can be large.
+            del self._reading.reply
             reply.is_unread = not reply.status and reply.bare == 0
             reply.fail(Disconnected("the connection broke"))
             reply.wake()

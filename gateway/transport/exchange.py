@@ -35,7 +35,11 @@ async def exchange(pool: PoolState, ready: Outgoing, kind: type[Kind]) -> Kind:
             return reply
         await reply.close()
         if not (reply.is_unread and connection.uses > 1 and ready.can_repeat):
-            raise reply.error
+            try:
+                raise reply.error
+            finally:
+                # The error has this frame, and through it would have itself.
+                del reply
         # The upstream closed an idle connection just as it was used: nothing came back, and asking again is safe. Once, since the
         # connection is one that nobody has used before.
         connection = await pool.take(fresh=True)

@@ -92,7 +92,9 @@ class Incoming:
     def fail(self, error: Exception) -> None:
         """It has come to nothing, unless it was complete."""
         if not self.is_complete and self.error is None:
-            self.error = error
+            # Where it was raised nobody looks; but those frames hold this very reply, which would then be nobody's and not be freed.
+            self.error = error.with_traceback(None)
+            error.__context__ = None
 
     def drop(self) -> None:
         """No more of it is wanted: one that has not ended closes its connection. Of one that has, it is somebody else's by now."""

@@ -79,7 +79,7 @@ def _of_step(recipe: Recipe, store: Store) -> Iterator[Layer]:
     # Above everything that costs: a hit has no attempt to make.
     if policies.cache:
         yield Cache(policies.cache, store)
-    # Above the upstream's stack: every attempt is traced and limited on its own, and counted by whatever will count there.
+    # Above the upstream's stack: every attempt is traced, counted and limited on its own.
     if policies.retry and policies.retry.attempts > 1:
         yield Retry(policies.retry)
 

@@ -41,7 +41,7 @@ class BreakerPolicy(Policy):
     """For how long it is open, give or take half of it, before one call is let through; it doubles with each such call that fails."""
 
     longest: Duration = Field(30.0, json_schema_extra={"default": "30s"})
-    """It doubles up to this."""
+    """It doubles up to this. A call let through that has not ended after so long makes way for another."""
 
     patience: Duration = Field(0.5, json_schema_extra={"default": "500ms"})
     """A call that had less time than this before its deadline says nothing of the host when it runs out of it."""

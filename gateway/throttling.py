@@ -36,7 +36,7 @@ class ThrottleState:
 
     def draw(self, share: float, now: float) -> bool:
         """Whether this call is turned away. One that is counts as one that was not taken, so that the more come the fewer get through."""
-        turned_away = share > 0.0 and self.chance() < share
+        turned_away = self.chance() < share
         if turned_away:
             self.window.add(now, 1, 0)
         return turned_away

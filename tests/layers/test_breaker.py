@@ -244,15 +244,15 @@ async def pass_on(upstream: Any, status: int, seconds: float, call: Call) -> Any
     return upstream.reply(status=status)
 
 
-@pytest.mark.parametrize(("status", "row"), [(200, 0), (404, 0), (502, 1)])
-async def test_what_goes_by_counts_by_its_status(upstream: Any, make_call: Any, status: int, row: int) -> None:
+@pytest.mark.parametrize(("status", "failed"), [(200, 0), (404, 0), (502, 1)])
+async def test_what_goes_by_counts_by_its_status(upstream: Any, make_call: Any, status: int, failed: int) -> None:
     """Once, and not by how long the client takes for the body."""
     state = BreakerState(BreakerPolicy(slow="1s", least=2), lambda: 0.5)
     caller = Breaker("http://files.test", state)(lambda call: pass_on(upstream, status, 5.0, call))
 
     await caller(make_call(passage=Passing()))
 
-    assert (state.condition, state.row) == ("closed", row)
+    assert list(state.window.read(5.0)) == [1, failed, 0]
 
 
 async def test_a_probe_that_goes_by_has_told_all_with_its_head(upstream: Any, make_call: Any) -> None:

@@ -58,6 +58,18 @@ async def test_nobody_is_turned_away(upstream: Any, make_call: Any) -> None:
     assert reply.status == 200
 
 
+async def test_what_says_nothing_of_a_host_ends_no_row(upstream: Any, make_call: Any) -> None:
+    """It is as if it had not been."""
+    caller, host = ejecting(upstream)
+    upstream.replies(500, CallTimeout("over"), 500)
+
+    for deadline in (10.0, 0.1, 10.0):
+        with pytest.raises(CallError):
+            await caller(make_call(deadline=deadline))
+
+    assert host.is_out(0.0)
+
+
 async def test_a_reply_that_goes_well_begins_a_new_row(upstream: Any, make_call: Any) -> None:
     """And a client in a hurry does not put a host out."""
     caller, host = ejecting(upstream)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.call import Expectation
 from gateway.errors import (
     AttemptTimeout,
     BadReply,
@@ -65,6 +66,16 @@ async def test_what_the_upstream_does_not_take_is_counted(upstream: Any, make_ca
     await send(caller, make_call(), 4)
 
     assert tuple(state.window.read(0.0)) == counts
+
+
+async def test_a_status_that_the_step_accepts_counts_all_the_same(upstream: Any, make_call: Any) -> None:
+    """What it means to the step makes no room at the upstream."""
+    caller, state = throttled(upstream)
+    upstream.always(503)
+
+    await send(caller, make_call(expects=Expectation(accept=frozenset({503}))), 4)
+
+    assert tuple(state.window.read(0.0)) == (4, 0)
 
 
 async def test_calls_are_turned_away_and_nothing_is_sent(upstream: Any, make_call: Any) -> None:

@@ -24,6 +24,7 @@ from starlette.responses import JSONResponse, Response
 from gateway import __version__
 from gateway.call import Callers
 from gateway.compile import compile_plans
+from gateway.discovery import Find, make_find
 from gateway.documents import ask_document, warn_of_drift
 from gateway.errors import StartError
 from gateway.export import Tracing
@@ -40,15 +41,16 @@ from gateway.load import load_file, load_text
 from gateway.plan import Plan, broken_on_purpose
 from gateway.problem import Problem, of_status
 from gateway.recipe import Upstream
-from gateway.stack import shelf_of, step_stack, upstream_caller
+from gateway.stack import WaysState, shelf_of, step_stack
 from gateway.store import MemoryStore
-from gateway.upstream import make_client, make_sender
+from gateway.upkeep import Upkeep
+from gateway.upstream import Client, make_client, make_sender
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope
     from starlette.types import Send as Answer
 
-    from gateway.call import Caller, Headers
+    from gateway.call import Headers
     from gateway.face import Endpoint as EndpointClass
     from gateway.load import Loaded
     from gateway.spec import GatewaySpec
@@ -65,8 +67,8 @@ class RunningState:
     limits: LimitsState
     store: MemoryStore
     outcomes: OutcomesState
-    hosts: Mapping[str, Caller]
-    """The stacks of the upstreams, by name."""
+    ways: Mapping[str, WaysState]
+    """Those to each upstream, by its name."""
 
     left: set[asyncio.Future[Any]] = field(default_factory=set)
     """What goes on although nobody waits for it: writes being taken back, each within its time."""
@@ -163,22 +165,21 @@ class Gateway:
         """
         self._tracing.start()
         self._tell_of_faults()
-        upstreams = self._upstreams()
-        async with make_client(self._transport, (upstream for upstream, _ in upstreams)) as client:
+        called = self._upstreams()
+        async with make_client(self._transport, (upstream for upstream, _ in called)) as client:
             limits, store = LimitsState(), MemoryStore(self.spec.cache_size)
             outcomes = OutcomesState(MemoryStore(self.spec.outcomes_size))
-            hosts = {
-                upstream.name: upstream_caller(upstream, limits, partial(make_sender, upstream, client, headers))
-                for upstream, headers in upstreams
-            }
-            self._running = running = RunningState(limits, store, outcomes, hosts)
+            ways = {one.name: WaysState(one, limits, partial(make_sender, one, client, headers)) for one, headers in called}
+            upkeep = [Upkeep(state, _find(state.upstream, client)) for state in ways.values()]
+            self._running = running = RunningState(limits, store, outcomes, ways)
             self._lead_to(lambda plan: self._endpoint(plan, running))
             asking = asyncio.create_task(self._ask_for_documents(client))
             try:
+                await asyncio.gather(*(one.start() for one in upkeep))
                 yield
             finally:
                 asking.cancel()
-                await asyncio.gather(asking, return_exceptions=True)
+                await asyncio.gather(asking, *(one.stop() for one in upkeep), return_exceptions=True)
                 self._running = None
                 self._lead_to(lambda _: _not_started)
                 running.threads.shutdown(wait=False, cancel_futures=True)
@@ -199,8 +200,8 @@ class Gateway:
 
     def _endpoint(self, plan: Plan, running: RunningState) -> Endpoint:
         # What belongs to an upstream was built once; this is what belongs to each step.
-        hosts, store = running.hosts, running.store
-        of = {recipe.key: step_stack(recipe, store).around(hosts[recipe.upstream.name]) for recipe in plan.recipes}
+        ways, store = running.ways, running.store
+        of = {recipe.key: step_stack(recipe, store).around(ways[recipe.upstream.name].caller) for recipe in plan.recipes}
         batched = (step for step in plan.steps if step.loop and step.loop.batch)
         shelves = {step.name: shelf for step in batched if (shelf := shelf_of(step.recipe, store))}
         callers = Callers(of, shelves, running.left)
@@ -246,6 +247,10 @@ class Gateway:
         if self._running is None:
             return _as_response(of_status(503, "Service Unavailable", "starting or stopping"))
         return JSONResponse({"status": "ready"})
+
+
+def _find(upstream: Upstream, client: Client) -> Find | None:
+    return make_find(upstream.discover, client.wire.names) if upstream.discover and client.wire else None
 
 
 async def _not_started(_scope: Scope, _receive: Receive, send: Answer) -> None:

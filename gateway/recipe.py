@@ -14,7 +14,17 @@ from gateway.wording import show_value
 
 if TYPE_CHECKING:
     from gateway.openapi.document import Document
-    from gateway.policy import BreakerPolicy, CachePolicy, EjectPolicy, InjectPolicy, RetryPolicy, ThrottlePolicy, TlsPolicy
+    from gateway.policy import (
+        BreakerPolicy,
+        CachePolicy,
+        DiscoverPolicy,
+        EjectPolicy,
+        HealthPolicy,
+        InjectPolicy,
+        RetryPolicy,
+        ThrottlePolicy,
+        TlsPolicy,
+    )
     from gateway.reference import Expression, Structure, Template
 
 
@@ -54,6 +64,12 @@ class Upstream:
     others: tuple[str, ...] = field(default=(), repr=False)
     """Further hosts to choose from."""
 
+    health: HealthPolicy | None = None
+    """How they are asked whether they are well."""
+
+    discover: DiscoverPolicy | None = None
+    """How they are found; their names to the world stay that of `url`."""
+
     breaker: BreakerPolicy | None = None
     eject: EjectPolicy | None = None
     throttle: ThrottlePolicy | None = None
@@ -67,8 +83,8 @@ class Upstream:
         return (self.url, *self.others)
 
     def remarks(self) -> Iterator[str]:
-        """What keeps calls away from it."""
-        yield from (str(policy) for policy in (self.throttle, self.breaker, self.eject) if policy)
+        """What there is to say of its hosts, and of what keeps calls away from it."""
+        yield from (str(one) for one in (self.discover, self.throttle, self.breaker, self.eject, self.health) if one)
 
 
 @dataclass(frozen=True, slots=True)

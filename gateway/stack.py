@@ -6,14 +6,15 @@ a host (a breaker, a bulkhead, hosts to choose from) belongs there. A layer that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
+from typing import Protocol
 
 from gateway.breaking import BreakerState
-from gateway.call import Caller, Layer, Shelf
+from gateway.call import Call, Caller, Layer, Reply, Shelf
 from gateway.ejection import OutlierState
-from gateway.hosts import HostState
+from gateway.hosts import HostsState, HostState, Place
 from gateway.layers.balance import Balance
 from gateway.layers.breaker import Breaker
 from gateway.layers.cache import Cache, Store
@@ -26,6 +27,16 @@ from gateway.layers.trace import Trace
 from gateway.limit import LimitsState
 from gateway.recipe import Recipe, Upstream
 from gateway.throttling import ThrottleState
+
+
+class Sender(Protocol):
+    """What sends to a host."""
+
+    async def __call__(self, call: Call) -> Reply:
+        """Send a call."""
+
+    def close(self) -> None:
+        """No further call will come; what is open is closed when it is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +73,43 @@ def host_stack(upstream: Upstream, host: HostState, hosts: Sequence[HostState], 
     return Stack(tuple(_of_host(upstream, host, hosts, limits)))
 
 
-def upstream_caller(upstream: Upstream, limits: LimitsState, sender: Callable[[str], Caller]) -> Caller:
-    """All that is between the steps' own stacks and the wire; `sender` makes what sends to the host with this URL.
+@dataclass(slots=True, eq=False)
+class WaysState:
+    """The hosts of an upstream while the gateway runs, and the way to each. There is one for each upstream, for all who call it."""
 
-    Called once for each upstream: what its state is belongs to all who call it.
-    """
-    hosts = tuple(map(HostState, upstream.hosts))
-    callers = {host.url: host_stack(upstream, host, hosts, limits).around(sender(host.url)) for host in hosts}
-    # Below all that counts the whole upstream's calls, above all that is a host's own.
-    inner = Balance(hosts).over(callers) if len(hosts) > 1 else callers[upstream.url]
-    return upstream_stack(upstream).around(inner)
+    upstream: Upstream
+    limits: LimitsState = field(repr=False)
+    make_sender: Callable[[str], Sender] = field(repr=False)
+    """Makes what sends to the host with this URL."""
+
+    hosts: HostsState = field(default_factory=HostsState, init=False)
+    caller: Caller = field(init=False, repr=False)
+    """All that is between the steps' own stacks and the wire."""
+
+    senders: dict[str, Sender] = field(default_factory=dict, init=False, repr=False)
+    """By the host's URL, what sends to it without any layer."""
+
+    callers: dict[str, Caller] = field(default_factory=dict, init=False, repr=False)
+    """By the host's URL, its own stack around that."""
+
+    def __post_init__(self) -> None:
+        if not self.upstream.discover:
+            self.lead_to(map(Place, self.upstream.hosts))
+        has_several = self.upstream.others or self.upstream.discover
+        # Below all that counts the whole upstream's calls, above all that is a host's own.
+        inner = Balance(self.hosts).over(self.callers) if has_several else self.callers[self.upstream.url]
+        self.caller = upstream_stack(self.upstream).around(inner)
+
+    def lead_to(self, places: Iterable[Place]) -> tuple[list[HostState], list[HostState]]:
+        """Take these for the hosts. Gives those that have joined and those that have gone, whose calls in flight go on to their ends."""
+        joined, gone = self.hosts.update(places)
+        for host in joined:
+            self.senders[host.url] = sender = self.make_sender(host.url)
+            self.callers[host.url] = host_stack(self.upstream, host, self.hosts, self.limits).around(sender)
+        for host in gone:
+            del self.callers[host.url]
+            self.senders.pop(host.url).close()
+        return joined, gone
 
 
 def _of_step(recipe: Recipe, store: Store) -> Iterator[Layer]:

@@ -8,14 +8,16 @@ import re
 from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import httpx
 
-from gateway.call import Call, Caller, Headers, Reply
+from gateway.call import Call, Headers, Reply
 from gateway.errors import AttemptTimeout, BadReply, CallError, Disconnected, StartError, Unreachable, Unrendered
 from gateway.passage import Passage
 from gateway.policy import TlsPolicy
 from gateway.recipe import Upstream
+from gateway.syntax import PORTS
 from gateway.transport import Body, Outgoing, Streamed, Transport, Whole, exchange, framed, make_context
 from gateway.verdict import IDEMPOTENT, judge
 
@@ -70,7 +72,9 @@ def _stock_transport(upstream: Upstream) -> httpx.AsyncHTTPTransport:
     )
 
 
-def make_sender(upstream: Upstream, client: Client, known: Iterable[Headers] = (), host: str | None = None) -> Caller:
+def make_sender(
+    upstream: Upstream, client: Client, known: Iterable[Headers] = (), host: str | None = None
+) -> OverWire | OverClient:
     """What sends calls to an upstream, or to the one of its hosts with this URL, reads the replies to their end and judges them. Raises `StartError`; what it makes,
     `CallError`.
 
@@ -88,8 +92,10 @@ class OverWire:
     """Straight over our own wire: what httpx builds around a call, and takes apart again, costs ten times the call."""
 
     def __init__(self, upstream: Upstream, url: str, wire: Transport, known: Iterable[Headers]) -> None:
-        origin = httpx.URL(url)
-        self._pool = wire.keep(origin, upstream.tls, upstream.unix)
+        # A host that was found goes by the name that it was found by.
+        origin = httpx.URL(upstream.url if upstream.discover else url)
+        self._wire = wire
+        self._pool = wire.keep(origin, upstream.tls, upstream.unix, _address(url) if upstream.discover else None)
         self._host = f"Host: {origin.netloc.decode('ascii')}\r\n"
         self._fixed = f"{self._host}accept-encoding: {_encodings(upstream)}\r\n"
         self._max_reply = upstream.max_reply
@@ -103,6 +109,10 @@ class OverWire:
         ready = Outgoing(call.method, request, None, self._max_reply, call.method in IDEMPOTENT)
         reply = await exchange(self._pool, ready, Whole)
         return judge(call, reply.status, Received(reply.headers), reply.body.whole())
+
+    def close(self) -> None:
+        """No further call will come."""
+        self._wire.release(self._pool)
 
     async def _pass(self, call: Call, passage: Passage) -> Reply:
         length = passage.flow.length
@@ -148,6 +158,9 @@ class OverClient:
             raise translate(error) from error
         return judge(call, response.status_code, Received(response.headers.raw), body)
 
+    def close(self) -> None:
+        """No further call will come; connections are the client's own."""
+
     def _request(self, call: Call) -> httpx.Request:
         url = httpx.URL(self._url + call.target)
         # httpx normalises what it is given. What is sent is what was rendered, or nothing.
@@ -170,6 +183,11 @@ class OverClient:
             async for part in response.aiter_raw():
                 body.take(part)
         return body.whole()
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or PORTS[parts.scheme]
 
 
 def _encodings(upstream: Upstream) -> str:

@@ -32,6 +32,8 @@ SECTIONS = {
     "InjectPolicy": "inject",
     "IdempotencyPolicy": "idempotency",
     "TlsPolicy": "tls",
+    "HealthPolicy": "health",
+    "DiscoverPolicy": "discover",
     "EndpointSpec": "endpoint",
     "PassthroughSpec": "passthrough",
     "InputSpec": "input",

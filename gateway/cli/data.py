@@ -90,6 +90,8 @@ def _recipe(recipe: Recipe) -> dict[str, Any]:
         "throttle": _policy(recipe.upstream.throttle),
         "breaker": _policy(recipe.upstream.breaker),
         "eject": _policy(recipe.upstream.eject),
+        "health": _policy(recipe.upstream.health),
+        "discover": _policy(recipe.upstream.discover),
         "inject": _policy(policies.inject),
     }
 

@@ -9,9 +9,10 @@ from urllib.parse import quote, unquote
 
 from gateway.call import Expectation
 from gateway.compile.documents import check_operation
+from gateway.compile.hosts import check_path
 from gateway.compile.report import Names, Reading, Report
 from gateway.compile.sending import Writes, base_headers, carried_key, compile_body, forwarded
-from gateway.compile.upstreams import check_forward, check_headers, check_path, check_value
+from gateway.compile.upstreams import check_forward, check_headers, check_value
 from gateway.finding import Path
 from gateway.formats import FORMATS
 from gateway.policy import Policy

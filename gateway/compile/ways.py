@@ -27,6 +27,8 @@ def check_way(spec: UpstreamSpec, path: Path, report: Report) -> None:
         report.add((*path, "unix"), f"a socket's path has 1 to {LONGEST_SOCKET} bytes")
     if spec.unix is not None and spec.proxy is not None:
         report.add((*path, "unix"), "a socket of this machine is not reached by a proxy; leave one of them out", at_key=True)
+    if spec.discover:
+        _check_found(spec, path, report)
     for key in ("http2", "proxy"):
         if getattr(spec, key) and spec.transport != "httpx" and not report.lacks(spec, "transport", path):
             report.add((*path, key), f"{key!r} needs httpx's own transport; write transport: httpx", at_key=True)
@@ -46,12 +48,23 @@ def check_shared_ways(upstreams: Iterable[Upstream], report: Report) -> None:
             report.add(path, f"httpx takes {other.name!r}, which has the same host, for the same; give both the same way to it")
 
 
+def _check_found(spec: UpstreamSpec, path: Path, report: Report) -> None:
+    """Report ways on which nobody would come to the hosts that are found."""
+    for key in ("unix", "proxy"):
+        if getattr(spec, key):
+            message = f"{key!r} leads elsewhere than to the hosts that are found; leave out {key!r} or 'discover'"
+            report.add((*path, key), message, at_key=True)
+    if spec.transport == "httpx":
+        report.add((*path, "transport"), "hosts that are found need our own transport; leave it out, or 'discover'", at_key=True)
+
+
 def _check_tls(spec: UpstreamSpec, tls: TlsPolicy, path: Path, report: Report) -> None:
-    urls = spec.urls or (spec.url or "",)
+    urls = (f"{spec.discover.scheme}:",) if spec.discover else spec.urls or (spec.url or "",)
     if not all(url.startswith("https:") for url in urls) and not any(
-        report.lacks(spec, word, path[:-1]) for word in ("url", "urls")
+        report.lacks(spec, word, path[:-1]) for word in ("url", "urls", "discover")
     ):
-        report.add(path, "'tls' is for an upstream whose url begins with https://", at_key=True)
+        what = "hosts that are found with scheme: https" if spec.discover else "an upstream whose url begins with https://"
+        report.add(path, f"'tls' is for {what}", at_key=True)
     if tls.key and not tls.certificate:
         report.add((*path, "key"), "a key belongs to a certificate; write 'certificate' too", at_key=True)
     named = {name: file for name in ("ca", "certificate", "key") if (file := getattr(tls, name)) is not None}

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import Field
 
 from gateway.policy.guards import BreakerPolicy, EjectPolicy, ThrottlePolicy
+from gateway.policy.hosts import DiscoverPolicy, HealthPolicy
 from gateway.policy.inject import InjectPolicy, Mode
 from gateway.policy.units import Duration, Policy, Share, Size, show_duration, show_share
 
@@ -18,8 +19,10 @@ __all__ = [
     "MOST_ITEMS",
     "BreakerPolicy",
     "CachePolicy",
+    "DiscoverPolicy",
     "Duration",
     "EjectPolicy",
+    "HealthPolicy",
     "IdempotencyPolicy",
     "InjectPolicy",
     "Mode",

@@ -14,8 +14,10 @@ from gateway.finding import Path
 from gateway.policy import (
     BreakerPolicy,
     CachePolicy,
+    DiscoverPolicy,
     Duration,
     EjectPolicy,
+    HealthPolicy,
     IdempotencyPolicy,
     InjectPolicy,
     RetryPolicy,
@@ -49,7 +51,9 @@ __all__ = [
 class UpstreamSpec(Spec):
     """A remote HTTP service that steps call."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["urls"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["urls"]}, {"required": ["discover"]}]}
+    )
 
     url: str | None = None
     """Where it is: `http://127.0.0.1:9101`, with a path in front of every step's own if there is one."""
@@ -57,6 +61,9 @@ class UpstreamSpec(Spec):
     urls: tuple[str, ...] = ()
     """The same for an upstream on several hosts, in place of `url`: each call goes to the better of two drawn by lot, and a retry to
     another one than before. Their paths must be the same."""
+
+    discover: DiscoverPolicy | None = None
+    """The same for an upstream whose hosts are found in DNS, and looked for again while the gateway runs."""
 
     timeout: Duration | None = None
     """Limit of one attempt. Without it an attempt may take as long as the endpoint."""
@@ -108,6 +115,9 @@ class UpstreamSpec(Spec):
     """Ask the upstream less while it turns calls away. Off unless written."""
     inject: InjectPolicy | None = None
     """Break its calls on purpose, in a process that was told to inject (`GATEWAY_INJECT=1`)."""
+
+    health: HealthPolicy | None = None
+    """Ask each host how it is, and send no calls to one that is not well. Off unless written."""
 
 
 class InputSpec(Spec):

@@ -20,16 +20,17 @@ from gateway.transport.body import Body
 from gateway.transport.connection import Connection
 from gateway.transport.dial import DialState, Origin
 from gateway.transport.exchange import exchange
-from gateway.transport.names import NamesState
+from gateway.transport.names import NamesState, Unknown
 from gateway.transport.pool import PoolLimits, PoolState
 from gateway.transport.reading import HeadLimits
 from gateway.transport.reply import Streamed, Whole
 from gateway.transport.request import Outgoing, framed, outgoing
+from gateway.transport.services import Service, look_up_services
 from gateway.transport.tls import make_context
 
 __all__ = [
-    "Body", "HeadLimits", "NamesState", "Outgoing", "PoolLimits", "PoolState", "Streamed", "Transport", "Whole", "WirePolicy",
-    "exchange", "framed", "make_context", "outgoing",
+    "Body", "HeadLimits", "NamesState", "Outgoing", "PoolLimits", "PoolState", "Service", "Streamed", "Transport", "Unknown", "Whole",
+    "WirePolicy", "exchange", "framed", "look_up_services", "make_context", "outgoing",
 ]  # fmt: skip
 
 
@@ -55,7 +56,9 @@ class Transport(httpx.AsyncBaseTransport):
 
     def __init__(self, policy: WirePolicy | None = None, *, names: NamesState | None = None) -> None:
         self._policy = policy or WirePolicy()
-        self._dial = DialState(self._policy.connect, names or NamesState())
+        self.names = names or NamesState()
+        """Shared with whoever looks for hosts: one look-up serves all."""
+        self._dial = DialState(self._policy.connect, self.names)
         self.pools: dict[Origin, PoolState] = {}
         """What is open, for those who measure."""
 
@@ -82,11 +85,21 @@ class Transport(httpx.AsyncBaseTransport):
         """The connections to a URL's origin. Raises `httpx.UnsupportedProtocol`."""
         return self._pool(_origin(url, self._policy.tls, self._policy.uds))
 
-    def keep(self, url: httpx.URL, tls: TlsPolicy | None = None, uds: str | None = None) -> PoolState:
-        """The same, by a way of its own, for those who hold on to it: it stays when nothing is open."""
-        pool = self._pool(_origin(url, tls or self._policy.tls, uds or self._policy.uds))
+    def keep(
+        self, url: httpx.URL, tls: TlsPolicy | None = None, uds: str | None = None, at: tuple[str, int] | None = None
+    ) -> PoolState:
+        """The same, by a way of its own, for those who hold on to it until they release it: it stays when nothing is open."""
+        pool = self._pool(_origin(url, tls or self._policy.tls, uds or self._policy.uds)._replace(at=at))
         pool.on_empty = None
+        pool.keepers += 1
         return pool
+
+    def release(self, pool: PoolState) -> None:
+        """Somebody holds on to it no more. When nobody does, what is idle is closed, and what is in use when it is done."""
+        pool.keepers -= 1
+        if not pool.keepers:
+            self.pools = {origin: one for origin, one in self.pools.items() if one is not pool}
+            pool.close()
 
     def _pool(self, origin: Origin) -> PoolState:
         return self.pools.get(origin) or self._new_pool(origin)

@@ -27,6 +27,14 @@ class Origin(NamedTuple):
     uds: str | None = None
     """Path of a Unix socket that leads there."""
 
+    at: tuple[str, int] | None = None
+    """Host and port to connect to in its place; whom the other side must prove to be stays the same."""
+
+    @property
+    def where(self) -> tuple[str, int]:
+        """Host and port to connect to."""
+        return self.at or (self.host, self.port)
+
 
 @dataclass(slots=True)
 class DialState:
@@ -45,7 +53,7 @@ class DialState:
             async with asyncio.timeout(self.limit):
                 connection = await self._reach(origin, make)
         except (OSError, UnicodeError, Unknown) as error:  # TimeoutError is an OSError
-            self.names.doubt(origin.host)
+            self.names.doubt(origin.where[0])
             raise Unreachable("no connection") from error
         if connection.is_closed:
             raise Unreachable("no connection") from EOFError("it ended before it was used")
@@ -58,15 +66,16 @@ class DialState:
         tls, name = (self._context(origin.tls), origin.host) if origin.scheme == "https" else (None, None)
         if origin.uds is not None:
             return (await loop.create_unix_connection(make, origin.uds, ssl=tls, server_hostname=name))[1]
-        *others, last = await self.names.addresses(origin.host)
+        host, port = origin.where
+        *others, last = await self.names.addresses(host)
         for address in others:
             # A host that is gone must leave time for the next.
             try:
                 async with asyncio.timeout(self.limit / (len(others) + 1)):
-                    return (await loop.create_connection(make, address, origin.port, ssl=tls, server_hostname=name))[1]
+                    return (await loop.create_connection(make, address, port, ssl=tls, server_hostname=name))[1]
             except OSError:  # TimeoutError is one
                 continue
-        return (await loop.create_connection(make, last, origin.port, ssl=tls, server_hostname=name))[1]
+        return (await loop.create_connection(make, last, port, ssl=tls, server_hostname=name))[1]
 
     def _context(self, policy: TlsPolicy) -> ssl.SSLContext:
         if policy not in self.contexts:

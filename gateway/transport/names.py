@@ -55,6 +55,10 @@ class NamesState:
         learned, keep, addresses = self.known.get(host, (-inf, 0.0, ()))
         if self.clock() < learned + keep:
             return addresses
+        return await self.ask(host)
+
+    async def ask(self, host: str) -> Sequence[str]:
+        """The same as they are now, whatever was learned before. Raises `Unknown`."""
         if host not in self.asked:
             self._ask(host)
         # Others wait for the same answer: one who stops waiting must not take it from them.

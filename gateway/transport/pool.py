@@ -54,6 +54,9 @@ class PoolState:
     on_empty: Callable[[], None] | None = field(default=None, repr=False)
     """Told when nothing is open any more."""
 
+    keepers: int = 0
+    """Those who hold on to it although nothing is open."""
+
     is_closed: bool = False
     _sweeper: asyncio.TimerHandle | None = field(default=None, repr=False)
 

@@ -199,12 +199,14 @@ def plans() -> list[Any]:
 
 def test_what_keeps_calls_away_from_an_upstream_is_in_each_call_to_it() -> None:
     """Its policies with every field; what is not written is null."""
-    config = "version: 1\nupstreams: { a: { urls: [http://a, http://b], breaker: { consecutive: 7 }, eject: {} } }\n"
+    way = "discover: { a: a.test }, breaker: { consecutive: 7 }, eject: {}, health: { path: /livez }"
+    config = f"version: 1\nupstreams: {{ a: {{ {way} }} }}\n"
     (plan,) = compile_plans(load_text(config + "endpoints: [{ path: /, steps: { x: { get: a / } } }]", "gateway.yaml", {}))
 
     (step,) = as_data(plan)["steps"]
 
     assert (step["breaker"]["consecutive"], step["eject"]["out"], step["throttle"]) == (7, 30.0, None)
+    assert (step["health"]["path"], step["discover"]["a"]) == ("/livez", "a.test")
 
 
 @pytest.mark.parametrize("kind", WHERE, ids=lambda kind: kind.__name__)

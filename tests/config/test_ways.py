@@ -10,7 +10,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from gateway.compile import compile_plans, ways
+from gateway.compile import compile_plans, hosts, ways
 from gateway.errors import ConfigError
 from gateway.load import load_text
 
@@ -23,10 +23,10 @@ endpoints: [ {{ path: /a, steps: {{ a: {{ get: a /a }} }} }} ]
 Files: TypeAlias = Callable[[str], Path]
 
 
-def complaints(way: str) -> list[tuple[str, str]]:
+def complaints(way: str, config: str = CONFIG) -> list[tuple[str, str]]:
     """What is said of an upstream that is reached this way."""
     try:
-        compile_plans(load_text(CONFIG.format(way=way), "a.yaml"))
+        compile_plans(load_text(config.format(way=way), "a.yaml"))
     except ConfigError as error:
         return [(finding.path.removeprefix("upstreams.a."), finding.message) for finding in error.findings]
     return []
@@ -93,3 +93,15 @@ def test_http2_needs_its_package(monkeypatch: pytest.MonkeyPatch, is_there: bool
 
     assert [path for path, _ in said] == ([] if is_there else ["http2"])
     assert [path for path, _ in complaints("http2: true")][:1] == ["http2"]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_records_of_services_need_their_package(monkeypatch: pytest.MonkeyPatch, is_there: bool) -> None:
+    """Names with addresses need none; the system looks those up."""
+    monkeypatch.setattr(hosts, "find_spec", lambda name: object() if is_there and name == "dns" else None)
+    config = CONFIG.replace("url: https://a.test, ", "").replace("{way}", "discover: {{ {way} }}")
+
+    said = complaints("srv: _http._tcp.a.test", config)
+
+    assert [(path, "fanin[dns]" in message) for path, message in said] == ([] if is_there else [("discover.srv", True)])
+    assert complaints("a: a.test", config) == []

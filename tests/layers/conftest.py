@@ -16,7 +16,7 @@ from gateway.hosts import HostState
 from gateway.limit import LimitsState
 from gateway.load import load_text
 from gateway.recipe import Recipe
-from gateway.stack import Stack, host_stack, step_stack, upstream_caller, upstream_stack
+from gateway.stack import Stack, WaysState, host_stack, step_stack, upstream_stack
 from gateway.store import MemoryStore
 
 CONFIG = """
@@ -48,7 +48,7 @@ class Stacked:
     @cached_property
     def caller(self) -> Caller:
         """All of them around the upstream, their state in them."""
-        below = upstream_caller(self.recipe.upstream, LimitsState(), lambda url: self.hosts.get(url, self.upstream))
+        below = WaysState(self.recipe.upstream, LimitsState(), lambda url: self.hosts.get(url, self.upstream)).caller
         return step_stack(self.recipe, self.store).around(below)
 
     async def __call__(self, call: Call | None = None) -> Reply:

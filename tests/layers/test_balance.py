@@ -10,7 +10,7 @@ import pytest
 
 from gateway.call import Call, Reply
 from gateway.errors import Disconnected, StatusRefused, Unreachable
-from gateway.hosts import HostState
+from gateway.hosts import HostsState, HostState
 from gateway.layers.balance import Balance
 from gateway.layers.retry import Retry
 from gateway.policy import RetryPolicy
@@ -33,7 +33,7 @@ def balanced(two: dict[str, Any], *chances: float) -> tuple[Any, tuple[HostState
     """A caller over both, and what is known of them."""
     hosts = (HostState(A), HostState(B))
     numbers = iter(chances or (0.0,) * 100)
-    return Balance(hosts, numbers.__next__).over(two), hosts
+    return Balance(HostsState(hosts), numbers.__next__).over(two), hosts
 
 
 async def test_calls_go_to_the_host_with_less_to_do(two: Any, make_call: Callable[..., Call]) -> None:

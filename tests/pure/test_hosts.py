@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.hosts import DECAY, UNKNOWN, HostState, choose
+from gateway.hosts import DECAY, UNKNOWN, HostsState, HostState, Place, choose
 
 A, B, C = "http://a", "http://b", "http://c"
 
@@ -119,3 +119,63 @@ def test_a_load_is_never_nothing(observed):
 
     assert quiet >= UNKNOWN
     assert a.load(now) > quiet
+
+
+def test_hosts_of_a_higher_priority_number_are_asked_when_there_are_no_others():
+    """Others that are ready, and have not been tried."""
+    state = HostsState()
+    state.update([Place(A, priority=1), Place(B, priority=0), Place(C, priority=1)])
+    a, b, c = state.now
+
+    first = choose(state.now, [], 0.0, chances())
+    after_it = choose(state.now, [B], 0.0, chances(0.0, 0.0))
+    b.bars.append(lambda _: True)
+
+    assert (first, after_it) == (b, a)
+    assert choose(state.now, [A], 0.0, chances()) is c
+
+
+@pytest.mark.parametrize(("one", "other", "chosen"), [(0.05, 0.99, B), (0.05, 0.05, A), (0.15, 0.05, B), (0.99, 0.99, B)])
+def test_weights_say_how_often_a_host_is_drawn(one: float, other: float, chosen: str):
+    """A has a tenth: it is asked when it is drawn twice, or drawn once and has less to do."""
+    state = HostsState()
+    state.update([Place(A, weight=1), Place(B, weight=9)])
+    state.now[0].in_flight = 1
+
+    assert choose(state.now, [], 0.0, chances(one, other)).url == chosen
+
+
+def test_hosts_that_stay_keep_what_is_known_of_them():
+    """Others join as if nobody had heard of them; of those that have gone nothing is kept."""
+    state = HostsState()
+    state.update([Place(A), Place(B)])
+    a, b = state.now
+    a.in_flight = 3
+
+    joined, gone = state.update([Place(C), Place(A, priority=1, weight=5.0)])
+
+    assert ([host.url for host in joined], gone) == ([C], [b])
+    assert state.now == (*joined, a)
+    assert (a.in_flight, a.priority, a.weight) == (3, 1, 5.0)
+
+
+URLS = st.sampled_from([f"http://{name}" for name in "abcdef"])
+
+
+@given(st.lists(st.lists(URLS, max_size=8), max_size=8), st.data())
+def test_whoever_joins_and_goes_is_told(rounds: list[list[str]], data: st.DataObject):
+    """After each round the hosts are those that were said, each once; what was told adds up to them; and the count of the healthy holds."""
+    state, kept = HostsState(), {}
+    for urls in rounds:
+        joined, gone = state.update(map(Place, urls))
+        for host in gone:
+            assert kept.pop(host.url) is host
+        kept |= {host.url: host for host in joined}
+
+        assert [host.url for host in state.now] == list(dict.fromkeys(urls))
+        assert {host.url: host for host in state.now} == kept
+        for host in state.now:
+            state.note(host, is_healthy=data.draw(st.booleans()))
+        ill = [host for host in state.now if not host.is_healthy]
+        assert state.asks_unhealthy == (len(ill) > len(state.now) / 2)
+        assert [host for host in state.now if not host.is_ready(0.0)] == ([] if state.asks_unhealthy else ill)

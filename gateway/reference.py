@@ -53,11 +53,10 @@ class Fields(dict[str, Any]):
     @classmethod
     def of(cls, headers: Iterable[tuple[str, str]]) -> Fields:
         """The fields of a reply. What came on several lines is the list of their values, as with a client's."""
-        values: dict[str, Any] = {}
+        values: dict[str, list[str]] = {}
         for name, value in headers:
-            there = values.get(name)
-            values[name] = value if there is None else [*there, value] if isinstance(there, list) else [there, value]
-        return cls(values.items())
+            values.setdefault(name, []).append(value)
+        return cls((name, lines if len(lines) > 1 else lines[0]) for name, lines in values.items())
 
     def get(self, name: str, default: Any = None) -> Any:
         """The field's value, in any spelling of its name."""

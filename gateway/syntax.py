@@ -12,6 +12,12 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 NOT_IN_A_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """What a header's value cannot have: control characters but the tab (RFC 9110, section 5.5)."""
 
+BODILESS = frozenset({204, 304})
+"""Statuses that have no body, whatever their head says (RFC 9110, section 6.4.1)."""
+
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+"""Methods that have a body, if only an empty one."""
+
 PORTS = {"http": 80, "https": 443}
 """Where a scheme's services are when a URL does not say."""
 

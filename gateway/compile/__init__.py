@@ -31,6 +31,7 @@ from gateway.plan import Plan, Step
 from gateway.reference import did_you_mean
 from gateway.shape import Shape
 from gateway.spec import AnswerSpec, EndpointSpec, GatewaySpec
+from gateway.syntax import WITH_BODY
 from gateway.transform import Hook
 from gateway.typed import Model
 
@@ -39,7 +40,6 @@ OWN_PATHS = ("/livez", "/readyz", "/docs", "/openapi.json", "/static-offline-doc
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SEGMENT = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}|[A-Za-z0-9._~!$&'()*+,;=:@-]+")
-_HAS_BODY = ("POST", "PUT", "PATCH")
 _TOLD_APART_BY = frozenset({HEADER, CREDENTIALS})
 
 
@@ -118,7 +118,7 @@ def _steps(spec: EndpointSpec, path: Path, among: Surroundings) -> Iterator[Step
 
 def _keeps_body(spec: EndpointSpec, steps: Iterable[Step]) -> bool:
     """The client's body is passed on as it came, or tells one request from another."""
-    if spec.idempotency and spec.method in _HAS_BODY:
+    if spec.idempotency and spec.method in WITH_BODY:
         return True
     return any(recipe.encoding is AS_IT_CAME for step in steps for recipe in step.recipes)
 
@@ -159,7 +159,7 @@ def _shape(spec: EndpointSpec, path: Path, among: Surroundings, hook: Hook | Non
 
 def _names(spec: EndpointSpec, path: Path, report: Report) -> Names:
     written = tuple(report.source.at((*path, "steps")) or spec.steps)
-    may_have_body = spec.method in _HAS_BODY or report.lacks(spec, "method", path)
+    may_have_body = spec.method in WITH_BODY or report.lacks(spec, "method", path)
     loops = frozenset(name for name, step in spec.steps.items() if step.for_each is not None)
     goes_by = spec.passthrough is not None
     return Names(tuple(dict.fromkeys(_PARAMETER.findall(spec.path))), written, may_have_body, loops=loops, goes_by=goes_by)

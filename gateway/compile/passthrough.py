@@ -11,6 +11,7 @@ from gateway.compile.upstreams import HOP_BY_HOP
 from gateway.finding import Path
 from gateway.plan import Passthrough, Step
 from gateway.spec import METHODS, EndpointSpec, PassthroughSpec, Spec, StepSpec
+from gateway.syntax import WITH_BODY
 from gateway.typed import Model
 
 KEPT = (
@@ -30,9 +31,6 @@ KEPT = (
 
 _OURS = ("connection", "date", "server", "gateway-complete", "proxy-status", "server-timing", "traceparent", "tracestate")
 """Fields that are told by who answers."""
-
-_BODIES = ("POST", "PUT", "PATCH")
-"""Methods that have a body, the client's and the step's."""
 
 _OF_A_STEP = (*METHODS, "query", "headers", "forward", "timeout", "retry", "inject")
 _OF_AN_ENDPOINT = ("path", "method", "summary", "description", "tags", "timeout", "inputs", "steps", "passthrough")
@@ -91,7 +89,7 @@ def passing(step: Step, method: str) -> Step:
     # Without a word about it, an upstream may send what the client cannot decode.
     headers = {"accept": "*/*", "accept-encoding": "identity", **recipe.upstream.headers}
     recipe = replace(recipe, base_headers=tuple(sorted(headers.items())), policies=replace(recipe.policies, cache=None))
-    if method in _BODIES and recipe.method in _BODIES:
+    if method in WITH_BODY and recipe.method in WITH_BODY:
         described = dict.fromkeys((*recipe.forward_headers, "content-type", "content-encoding"))
         recipe = replace(recipe, forward_headers=tuple(described), encoding=AS_IT_CAME)
     return replace(step, recipe=recipe)

@@ -16,11 +16,10 @@ from gateway.formats import FORMATS
 from gateway.recipe import Upstream
 from gateway.reference import SENT, Structure, Template, parse_expression
 from gateway.spec import CallSpec
+from gateway.syntax import WITH_BODY
 
 Writes: TypeAlias = dict[str, list[str]]
 """The recipes of a plan that write, by upstream, as far as they have been compiled."""
-
-_SENDS_BODY = ("post", "put", "patch")
 
 _BODY_AS_IT_CAME = replace(parse_expression("body"), _search=itemgetter(SENT))
 
@@ -68,7 +67,7 @@ def forwarded(spec: CallSpec) -> tuple[str, ...]:
 
 def _check_body(spec: CallSpec, method: str | None, path: Path, reading: Reading) -> None:
     report = reading.report
-    sends = not method or any(getattr(spec, one) for one in _SENDS_BODY)
+    sends = not method or any(getattr(spec, one.lower()) for one in WITH_BODY)
     if spec.body is not None and not sends:
         report.add((*path, "body"), f"a {str(method).upper()} sends no body", at_key=True)
     if "encode" in spec.model_fields_set and spec.body is None:

@@ -25,7 +25,7 @@ from gateway.execute.asking import Ask
 from gateway.execute.ending import end
 from gateway.execute.loop import Round
 from gateway.execute.undo import WritesState
-from gateway.execute.values import ValuesState, as_read, make_values
+from gateway.execute.values import ValuesState, make_values, with_own
 from gateway.plan import End, Plan, Step
 from gateway.reference import Unresolved
 from gateway.render import resolve
@@ -191,7 +191,7 @@ class _RunState:
 
 def _unless_it_ends(step: Step, end: End, reply: Reply, scope: Mapping[str, Any]) -> Outcome:
     """The reply, unless it brings about what ends the whole answer."""
-    here = {**scope, step.name: reply.value, "steps": {**scope["steps"], step.name: as_read(reply)}}
+    here = with_own(scope, step.name, reply)
     try:
         if not holds(resolve(end.when, here)):
             return reply

@@ -9,7 +9,7 @@ from gateway.call import Call, Failed, Outcome, Reply, Shelf, value_type
 from gateway.encode import Unencodable, encode_json
 from gateway.errors import BadReply, CallError, NotThere
 from gateway.execute.asking import Ask
-from gateway.items import place_of, sort_out
+from gateway.execute.items import place_of, sort_out
 from gateway.plan import Batch
 from gateway.recipe import Recipe
 from gateway.reference import Scope, Unresolved

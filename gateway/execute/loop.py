@@ -21,7 +21,7 @@ from gateway.errors import BadReply, CallError, NotThere, StatusRefused, TooMany
 from gateway.execute.asking import Ask
 from gateway.execute.batch import Fetching
 from gateway.execute.ending import end
-from gateway.items import distinct
+from gateway.execute.items import distinct
 from gateway.plan import Batch, Loop
 from gateway.recipe import Recipe, Validate
 from gateway.reference import REQUEST, Scope, Unresolved

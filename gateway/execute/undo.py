@@ -16,7 +16,7 @@ from gateway import telemetry
 from gateway.call import Callers, Failed, Outcome, Reply
 from gateway.execute.asking import Ask
 from gateway.execute.ending import end
-from gateway.execute.values import as_read
+from gateway.execute.values import with_own
 from gateway.plan import Step, Undo
 from gateway.reference import Scope
 from gateway.telemetry import Span
@@ -62,10 +62,9 @@ class WritesState:
         return {step.name: await self._undone(step, undo, reply, scope) for step, undo, reply in reversed(self.written)}
 
     async def _undone(self, step: Step, undo: Undo, reply: Reply, scope: Scope) -> bool:
-        here = {**scope, step.name: reply.value, "steps": {**scope["steps"], step.name: as_read(reply)}}
         ask = Ask(self.callers, asyncio.get_running_loop().time() + undo.within)  # 3
         with self.span.child(undo.span) as span:
-            outcome = await ask(undo.recipe, here, span)
+            outcome = await ask(undo.recipe, with_own(scope, step.name, reply), span)
             span.own[telemetry.STEP_OUTCOME] = "failed" if isinstance(outcome, Failed) else "ok"
             if isinstance(outcome, Failed):
                 span.own[telemetry.STEP_REASON] = str(outcome.error)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.call import Gathered, Outcome, Reply
-from gateway.items import finder, join
+from gateway.execute.items import finder, join
 from gateway.plan import Join, Plan, Step
 from gateway.reference import Fields, Scope
 
@@ -57,6 +57,11 @@ def make_values(plan: Plan, request: Mapping[str, Any]) -> ValuesState:
     """What is at hand when nothing has run."""
     scope = {**request, "steps": {}}
     return ValuesState(plan, scope, {**scope} if plan.joins else scope)
+
+
+def with_own(scope: Scope, name: str, reply: Reply) -> Scope:
+    """What a step sees, and its own reply too."""
+    return {**scope, name: reply.value, "steps": {**scope["steps"], name: as_read(reply)}}
 
 
 def as_read(reply: Reply) -> Mapping[str, Any]:

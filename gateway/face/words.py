@@ -1,4 +1,4 @@
-"""The words of a config as keywords, so that editors complete them; what each means is said once, beside its field in `gateway/spec.py`."""
+"""The words of a config as keywords, so that editors complete them; what each means is said once, beside its field in `gateway/spec`."""
 
 from __future__ import annotations
 

@@ -13,9 +13,7 @@ from gateway.inbound.visit import ClientGone
 from gateway.limit import Limit, LimitsState
 from gateway.passage import Flow
 from gateway.problem import Problem, RawHeaders, of_status
-
-BODILESS = frozenset({204, 304})
-"""Statuses that have no body, whatever an upstream sends with them (RFC 9110, section 6.4.1)."""
+from gateway.syntax import BODILESS
 
 
 class CutOff(Exception):

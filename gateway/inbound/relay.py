@@ -15,12 +15,12 @@ from gateway.errors import BadReply
 from gateway.execute import Ran, run
 from gateway.guard import IS_HEAD
 from gateway.inbound.endpoint import Endpoint
-from gateway.inbound.passage import BODILESS, ClientPassage, CutOff
+from gateway.inbound.passage import ClientPassage, CutOff
 from gateway.inbound.request import Picked, Refused, pick_headers, read_request
 from gateway.inbound.response import Response, answer, problem_response, server_timing
 from gateway.passage import Flow
 from gateway.problem import COMPLETE, RawHeaders, of_status
-from gateway.syntax import NOT_IN_A_HEADER
+from gateway.syntax import BODILESS, NOT_IN_A_HEADER
 from gateway.telemetry import Span
 
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))

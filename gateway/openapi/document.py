@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -13,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 from gateway.decode import Undecodable, decode_json
 from gateway.load.nodes import NotYaml, read_plain
 from gateway.openapi.components import Source
+from gateway.reference import did_you_mean
+from gateway.spec import METHODS
 
 LARGEST = 16 * 1024**2
 """Bytes a document may have in JSON."""
@@ -22,8 +23,6 @@ LARGEST_YAML = 1024**2
 
 DEEPEST = 200
 MOST_VALUES = 500_000
-
-METHODS = ("get", "post", "put", "patch", "delete")
 
 REFERENCE = "\0"
 """Stands in a path for a reference, whose value nobody knows yet; no path has a NUL."""
@@ -57,8 +56,7 @@ class Document:
         if there := [one.upper() for item in self._items(path, prefix) for one in METHODS if one in item]:
             return f"; it has this path for {', '.join(dict.fromkeys(there))}"
         known = [f"{one.upper()} {path}" for path, item, _ in self._paths for one in METHODS if one in item]
-        close = get_close_matches(f"{method} {written}", known, n=1, cutoff=0.6)
-        return f"; did you mean {close[0]!r}?" if close else ""
+        return did_you_mean(f"{method} {written}", known)
 
     def _items(self, path: str, prefix: str) -> list[Mapping[str, Any]]:
         """What the document has at this path, plain text before a parameter."""

@@ -1,4 +1,4 @@
-"""Joins, as `gateway.items` does them: a schema in which the objects at a path have one member more."""
+"""Joins, as `gateway.execute.items` does them: a schema in which the objects at a path have one member more."""
 
 from __future__ import annotations
 

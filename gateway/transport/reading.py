@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import httptools
 
 from gateway.errors import BadReply, CallError
+from gateway.syntax import BODILESS
 from gateway.transport.reply import Incoming
-
-BODILESS = frozenset({204, 304})
-"""Statuses that have no body, whatever their head says (RFC 9110, section 6.4.1)."""
 
 _OF_BODY = frozenset({b"content-length", b"transfer-encoding", b"content-encoding"})
 """The fields that say what follows the head …"""

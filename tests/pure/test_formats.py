@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.decode import Undecodable
 from gateway.encode import encode_json
 from gateway.formats import FORMATS
-from gateway.xml import DEEPEST, MOST
+from gateway.formats.xml import DEEPEST, MOST
 
 BOMB = b'<!DOCTYPE a [<!ENTITY b "bbbbbbbb"><!ENTITY c "&b;&b;&b;&b;">]><a>&c;</a>'
 FILE = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'

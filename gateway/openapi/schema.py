@@ -22,6 +22,10 @@ NULL: Schema = {"type": "null"}
 MOST = 64
 """Alternatives that are looked at one by one; more of them are anything."""
 
+LOOKS = 1_000
+"""References and combinations that are looked into for the alternatives of a schema; a few that each name another twice are more than any
+time, and what is behind more of them is anything."""
+
 _SAID = frozenset(("title", "description", "default", "deprecated"))
 """Words that rule nothing out."""
 
@@ -84,20 +88,28 @@ class Schemas:
         parts = [one for one in parts if "const" not in one or not any(self.admits(other, one["const"]) for other in bounded)]
         return _with_null(parts) if NULL in parts else _any_of(parts)
 
-    def variants(self, schema: Schema, within: frozenset[str] = frozenset()) -> list[Schema]:
+    def variants(self, schema: Schema) -> list[Schema]:
         """The alternatives of a schema: each without references and combinations, and of one type if it has a type at all."""
+        try:
+            return self._variants(schema, frozenset(), iter(range(LOOKS)))
+        except RecursionError:
+            return [ANY]
+
+    def _variants(self, schema: Schema, within: frozenset[str], looks: Iterator[int]) -> list[Schema]:
         word = next((word for word in _COMBINING if word in schema), None)
         if word is None:
             return list(_split(schema))
+        if next(looks, None) is None:
+            return [ANY]
         rest = {name: value for name, value in schema.items() if name != word and name not in _SAID}
-        sets = [self.variants(rest, within)] if rest else []
+        sets = [self._variants(rest, within, looks)] if rest else []
         if word == "$ref":
             name = schema["$ref"]
-            sets.append([ANY] if name in within else self.variants(self.resolve(name), within | {name}))
+            sets.append([ANY] if name in within else self._variants(self.resolve(name), within | {name}, looks))
         elif word == "anyOf":
-            sets.append([found for one in schema["anyOf"] for found in self.variants(one, within)])
+            sets.append([found for one in schema["anyOf"] for found in self._variants(one, within, looks)])
         else:
-            sets += [self.variants(one, within) for one in schema["allOf"]]
+            sets += [self._variants(one, within, looks) for one in schema["allOf"]]
         return _intersections(sets)
 
     def narrow(self, schema: Schema, change: Callable[[Schema], Schema]) -> Schema:

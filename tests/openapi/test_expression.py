@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from gateway.openapi.expression import Search
-from gateway.openapi.schema import ANY, Schema, Schemas
+from gateway.openapi.schema import ANY, LOOKS, Schema, Schemas
 from gateway.reference import BadExpression, Expression, Unresolved, parse_expression
 
 COMPONENTS: dict[str, Schema] = {
@@ -267,3 +267,17 @@ def test_a_schema_that_is_itself_ends() -> None:
 
     assert loop.variants(_ref("x")) == [ANY]
     assert SCHEMAS.variants(many) == [ANY]
+
+
+@pytest.mark.parametrize(("times", "levels"), [(2, 18), (1, 3_000)], ids=["wide", "deep"])
+def test_schemas_that_name_each_other_take_no_time(times: int, levels: int) -> None:
+    """What is behind more references than anybody follows is anything."""
+    named = {f"s{n}": {"anyOf": [{"$ref": f"s{n + 1}"}] * times} for n in range(levels)}
+    asked: list[str] = []
+
+    def resolve(name: str) -> Schema:
+        asked.append(name)
+        return named.get(name, {"type": "string"})
+
+    assert ANY in Schemas(resolve).variants({"$ref": "s0"})
+    assert len(asked) <= LOOKS

@@ -321,6 +321,7 @@ async def test_only_what_was_asked_for_is_delivered(visit: Any, play: Upstreams)
 
 
 async def test_fields_that_do_not_fit_are_refused_as_ever(visit: Any, play: Upstreams) -> None:
+    """With a status, since nothing has begun."""
     client = await (await visit()).get("fields=nothing")
 
     assert (client.status, client.head["content-type"]) == (422, "application/problem+json")

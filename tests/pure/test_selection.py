@@ -70,10 +70,14 @@ def test_what_is_no_selection_is_refused(text: str, complaint: str) -> None:
         parse_selection(text)
 
 
-@pytest.mark.parametrize("text", ["a" * 100, ",".join("a" * 100), ".".join("a" * 10)])
-def test_what_is_just_not_too_much_is_taken(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("a" * 100, "a" * 100), (",".join("a" * 100), "a"), (".".join("a" * 10), "a")],
+    ids=["name", "names", "dots"],
+)
+def test_what_is_just_not_too_much_is_taken(text: str, name: str) -> None:
     """Bounds are the last that is allowed."""
-    parse_selection(text)
+    assert [wanted for wanted, _ in parse_selection(text).names] == [name]
 
 
 def test_a_text_that_cannot_be_read_is_said_to_be() -> None:

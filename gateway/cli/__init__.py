@@ -163,6 +163,7 @@ def call(
     method: Annotated[str | None, typer.Option("--method", "-X", help="The method; else GET, or POST with --data.")] = None,
     header: Annotated[list[str] | None, typer.Option("--header", "-H", help="A header, `Name: value`; may be repeated.")] = None,
     data: Annotated[str | None, typer.Option("--data", "-d", help="A JSON body.")] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Show each part of the answer when it comes.")] = False,
     inject: Inject = False,
 ) -> None:
     """Make one request and show its waterfall.
@@ -174,7 +175,7 @@ def call(
     from gateway.cli.call import make_request, show_call
 
     request = make_request(method, path, header or [], data)
-    raise typer.Exit(show_call(find_config(config), endpoints or [], request, inject=inject))
+    raise typer.Exit(show_call(find_config(config), endpoints or [], request, in_parts=stream, inject=inject))
 
 
 @app.command()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import httpx
 from rich.console import Console
 from rich.highlighter import JSONHighlighter
 from rich.text import Text
+from starlette.types import ASGIApp
 
 from gateway.app import Gateway
 from gateway.cli.classes import find_classes
 from gateway.cli.layout import lay_out, make_console
+from gateway.cli.stream import ask_for_parts, ends_in_problem, is_in_lines, overheard, show_event
 from gateway.cli.waterfall import waterfall
 from gateway.errors import StartError
 from gateway.telemetry import Trace
@@ -26,16 +29,23 @@ _HEADER = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:[ \t]*([^\x00-\x08\x0
 """`Name: value`, as RFC 9110 (section 5.1) lets them be."""
 
 
-def show_call(config: Path, classes: Sequence[str], request: httpx.Request, *, inject: bool = False) -> int:
-    """Make the request and print answer and waterfall; the exit status is 1 when the request failed."""
+def show_call(
+    config: Path, classes: Sequence[str], request: httpx.Request, *, in_parts: bool = False, inject: bool = False
+) -> int:
+    """Make the request and print answer and waterfall, an answer in parts while it comes; the exit status is 1 when the request failed."""
     traces: list[Trace] = []
     gateway = Gateway.load(config, endpoints=find_classes(classes), sinks=[traces.append], inject=inject)
-    response = asyncio.run(_answer(gateway, request))
     console = make_console()
-    show_response(console, response)
+    app: ASGIApp = gateway.app
+    if in_parts:
+        app, request = overheard(app, partial(show_event, console)), ask_for_parts(request)
+    response = asyncio.run(_answer(gateway, app, request))
+    has_been_shown = in_parts and is_in_lines(response)
+    if not has_been_shown:
+        show_response(console, response)
     for trace in traces:
         show_trace(console, trace)
-    return 1 if response.status_code >= 400 else 0
+    return 1 if response.is_error or (has_been_shown and ends_in_problem(response)) else 0
 
 
 def make_request(method: str | None, path: str, headers: Sequence[str], data: str | None) -> httpx.Request:
@@ -75,8 +85,8 @@ def show_trace(console: Console, trace: Trace) -> None:
     console.print(waterfall(trace, console.width), soft_wrap=True)
 
 
-async def _answer(gateway: Gateway, request: httpx.Request) -> httpx.Response:
-    transport = httpx.ASGITransport(gateway.app, raise_app_exceptions=False)
+async def _answer(gateway: Gateway, app: ASGIApp, request: httpx.Request) -> httpx.Response:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         gateway.app.router.lifespan_context(gateway.app),
         httpx.AsyncClient(transport=transport, trust_env=False) as client,

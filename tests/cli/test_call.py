@@ -20,6 +20,10 @@ ENDPOINTS = """
   - path: /orders
     method: POST
     steps: { order: { post: users /orders, body: "{body}" } }
+  - path: /late/{id}
+    steps:
+      user: { get: "users /users/{path.id}" }
+      late: { get: "users /users/{user.missing || `7`}" }
 """
 
 
@@ -225,3 +229,28 @@ def test_a_real_terminal_has_colours_and_its_own_width(in_terminal: Any, write: 
     assert "\x1b[1;32m200 OK" in out
     lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in out.partition("trace ")[2].splitlines()]
     assert max(len(line) for line in lines) == 100
+
+
+def test_parts_are_shown_when_they_come(call: Any) -> None:
+    """Each with its time, in the order of readiness; at last whether that was all, and the waterfall."""
+    done = call("--stream", "/a/42?fields=user,extra")
+
+    assert (done.status, done.err) == (0, "")
+    heads = re.findall(r"^([0-9.]+) ms · (.*)$", done.out, flags=re.MULTILINE)
+    assert [what for _, what in heads] == ["part user", "part extra", "end"]
+    assert [float(time) for time, _ in heads] == sorted(float(time) for time, _ in heads)
+    assert '\n{"id": 42}\n' in done.out
+    assert '{"complete": true, "errors": []}' in done.out
+    assert done.out.count("200 OK") == 0
+    assert "\ntrace " in done.out
+
+
+@pytest.mark.parametrize(("path", "heads"), [("/late/42", ["part user", "problem"]), ("/late/7", [])])
+def test_parts_that_are_no_answer_are_status_1(call: Any, path: str, heads: list[str]) -> None:
+    """Whether that was known before the first of them or not."""
+    done = call("--stream", path)
+
+    assert done.status == 1
+    assert re.findall(r"ms · (.*)$", done.out.partition("trace ")[0], flags=re.MULTILINE) == heads
+    assert ("404 Not Found" in done.out) is (not heads)
+    assert "upstream-not-found" in done.out

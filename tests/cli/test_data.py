@@ -254,10 +254,13 @@ def test_what_is_made_of_others_stands_as_it_is_written(plans: list[Any]) -> Non
     }
 
 
-def test_without_a_limit_of_its_own_a_time_is_null() -> None:
-    """JSON has no infinity."""
-    text = 'version: 1\nupstreams: { a: { url: "http://a" } }\nendpoints: [{ path: /, steps: { a: { get: a / } } }]\n'
+def test_what_is_not_there_is_told_from_null() -> None:
+    """An end without a value is a problem; JSON has no infinity for a time that nothing limits."""
+    step = "{ get: a /, end: { when: a.b, status: 404 } }"
+    text = f'version: 1\nupstreams: {{ a: {{ url: "http://a" }} }}\nendpoints: [{{ path: /, steps: {{ a: {step} }} }}]\n'
 
-    worst = as_data(compile_plans(load_text(text, "gateway.yaml", {}))[0])["worst"]
+    data = as_data(compile_plans(load_text(text, "gateway.yaml", {}))[0])
 
-    assert (worst["slowest"], worst["way"], worst["endless"]) == (None, [{"step": "a", "seconds": None}], ["a"])
+    assert data["steps"][0]["end"] == {"when": "a.b", "status": 404}
+    assert (data["worst"]["slowest"], data["worst"]["way"]) == (None, [{"step": "a", "seconds": None}])
+    assert data["worst"]["endless"] == ["a"]

@@ -260,6 +260,17 @@ def test_no_format_shows_what_came_from_the_environment(run: Any, write: Any, ou
     assert '"s3cr"' not in done.out
 
 
+def test_the_json_shows_what_came_from_the_environment_as_written(run: Any, write: Any) -> None:
+    """What is short where it stands alone, what is long within a text too, which stays as it is around it."""
+    step = '{ get: users /, query: { a: "${SHORT}", b: "s3cr", c: "two\\nlines of ${SECRET}", d: "a s3cr" } }'
+    file = write(f"  - path: /a\n    steps: {{ x: {step} }}\n")
+
+    out = run("plan", "-c", file, "--format", "json", SECRET="surely-a-secret", SHORT="s3cr").out
+
+    values = [one["value"] for one in json.loads(out)[0]["steps"][0]["query"]]
+    assert values == ["${SHORT}", "${SHORT}", "two\nlines of ${SECRET}", "a s3cr"]
+
+
 def test_a_word_of_mermaids_is_never_a_nodes_name(plan: Any) -> None:
     """`end`, `graph` and our own `request` and `answer` are names of steps like any other."""
     out = plan("--format", "mermaid").out

@@ -235,14 +235,15 @@ def test_a_loop_shows_what_tells_most_and_folds_the_rest(trace: Trace) -> None:
 
 
 def test_what_is_folded_does_not_hide_failures(trace: Trace) -> None:
-    """More failures than there are lines are counted."""
-    products = step(trace, "products", 0, 100, outcome="ok")
+    """More failures than there are lines are counted; the bar is over the time of all that share it."""
+    products = step(trace, "products", 0, 1000, outcome="ok")
     for number in range(20):
-        attempt(trace, products, number, number + 1, 503)
+        attempt(trace, products, number * 50, number * 50 + 10, 503)
 
-    last = lines(waterfall(trace, 120))[-1]
+    _, whole, *_, last = lines(waterfall(trace, 120))
     assert last.startswith("    … and 8 more ")
-    assert last.endswith(" 1.0–1.0 ms · 8 failed")
+    assert last.endswith(" 10.0–10.0 ms · 8 failed")
+    assert whole.count("━") / 3 < last.count("━") < whole.count("━") / 2
 
 
 @pytest.mark.parametrize("attempts", [12, 13])
@@ -252,7 +253,9 @@ def test_a_single_attempt_is_not_folded(trace: Trace, attempts: int) -> None:
     for number in range(attempts):
         attempt(trace, products, number, number + 1, 200)
 
-    assert len(lines(waterfall(trace, 80))) == 2 + attempts
+    printed = lines(waterfall(trace, 80))
+    assert len(printed) == 2 + attempts
+    assert "more" not in printed[-1]
 
 
 def test_steps_are_never_folded(trace: Trace) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from gateway.deadline import GRPC, SECONDS
 from gateway.decode import decode_json
 from gateway.encode import encode_json
 from gateway.reference import Scope
@@ -34,6 +35,7 @@ _BARE = re.compile(rb"[!#-+\--:<-~]+")
 _ESCAPED = re.compile(r"\\(.)")
 _OF_ONE_ATTEMPT = frozenset(
     {HEADER, "traceparent", "tracestate", "x-request-id", "x-correlation-id", "user-agent", "accept", "last-event-id"}
+    | {SECONDS, GRPC}
 )
 """Header fields that may differ between a request and its repetition."""
 

@@ -22,7 +22,8 @@ NEAR = 10.0
 
 
 class Limit:
-    """`with Limit(limits, when):` is left by a `TimeoutError` when that time of the loop has come before the block has ended.
+    """`with Limit(limits, when):` is left by a `TimeoutError` when that time of the loop, infinite for none, has come before the block has
+    ended.
 
     As with `asyncio.timeout`, whatever the block awaits is cancelled. A cancellation by somebody else passes through, and a
     `TimeoutError` of somebody else does not set `expired`.
@@ -33,7 +34,7 @@ class Limit:
     def __init__(self, limits: LimitsState, when: float) -> None:
         self._limits = limits
         # A little less than it is: 0.07 s times 100 is 7.000000000000001 moments.
-        self._tick = ceil(when * TICKS - 1e-6)
+        self._tick = NEVER if when == inf else ceil(when * TICKS - 1e-6)
         self.expired = False
         """Time was up, and the block was interrupted."""
 

@@ -151,6 +151,11 @@ KEY_IN_USE = Problem(
 KEY_REUSED = Problem(422, "idempotency-key-reused", "This Idempotency-Key was given to another request")
 
 
+def of_bad_timeout(detail: str) -> Problem:
+    """What a client is told that says how long it waits, and not in a way that can be understood."""
+    return Problem(400, "timeout-invalid", "The time to wait cannot be read", detail)
+
+
 def of_bad_key(detail: str) -> Problem:
     """What a client is told of an `Idempotency-Key` that is none."""
     return Problem(400, "idempotency-key-invalid", "An Idempotency-Key cannot be used", detail)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from gateway.bodies import JSON_BODY, Encoding
 from gateway.call import ANY_2XX, Expectation, Headers
+from gateway.deadline import SECONDS
 from gateway.formats import JSON, SPLICED
 from gateway.policy import show_duration
 from gateway.wording import show_value
@@ -73,6 +74,8 @@ class Upstream:
     breaker: BreakerPolicy | None = None
     eject: EjectPolicy | None = None
     throttle: ThrottlePolicy | None = None
+    deadline_header: str | None = SECONDS
+    """Name of the header that says how much time is left, in lower case."""
 
     broken: bool = False
     """This process was told to do to its calls what the config injects."""

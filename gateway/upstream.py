@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from gateway.call import Call, Headers, Reply
+from gateway.deadline import line_writer
 from gateway.errors import AttemptTimeout, BadReply, CallError, Disconnected, StartError, Unreachable, Unrendered
 from gateway.passage import Passage
 from gateway.policy import TlsPolicy
@@ -20,9 +21,6 @@ from gateway.recipe import Upstream
 from gateway.syntax import PORTS
 from gateway.transport import Body, Outgoing, Streamed, Transport, Whole, exchange, framed, make_context
 from gateway.verdict import IDEMPOTENT, judge
-
-TIME_LEFT = "x-request-timeout"
-"""Header with the seconds that are left, so that an upstream need not work for nobody."""
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 """Methods that say how long their body is, an empty one too (RFC 9110, section 8.6)."""
@@ -99,6 +97,7 @@ class OverWire:
         self._host = f"Host: {origin.netloc.decode('ascii')}\r\n"
         self._fixed = f"{self._host}accept-encoding: {_encodings(upstream)}\r\n"
         self._max_reply = upstream.max_reply
+        self._time_left = line_writer(upstream.deadline_header)
         self._known = {headers: _lines(headers) for headers in known}
 
     async def __call__(self, call: Call) -> Reply:
@@ -130,7 +129,7 @@ class OverWire:
         if not _TARGET.fullmatch(call.target):
             raise Unrendered("a target with a character that no target has")
         lines = self._known.get(call.headers) or _lines(call.headers)
-        own = _own_lines(call, self._pool.loop.time())
+        own = self._time_left(max(0.0, call.deadline - self._pool.loop.time())) + _trace_lines(call)
         return f"{call.method} {call.target} HTTP/1.1\r\n{fixed}{lines}{own}{framing}\r\n".encode()
 
 
@@ -142,6 +141,7 @@ class OverClient:
         self._url = url
         self._client = client
         self._encodings = f"accept-encoding: {_encodings(upstream)}\r\n"
+        self._time_left = line_writer(upstream.deadline_header)
 
     async def __call__(self, call: Call) -> Reply:
         """The reply, its status accepted and its body decoded; where bodies go by, when they have."""
@@ -168,7 +168,8 @@ class OverClient:
             raise Unrendered("the target would be changed on its way out")
         passage = call.passage
         fixed = _framing(call.method, passage.flow.length) if passage else self._encodings
-        fields = fixed + _lines(call.headers) + _own_lines(call, asyncio.get_running_loop().time())
+        left = max(0.0, call.deadline - asyncio.get_running_loop().time())
+        fields = fixed + _lines(call.headers) + self._time_left(left) + _trace_lines(call)
         headers = [line.split(b": ", 1) for line in fields.encode().split(b"\r\n")[:-1]]
         content = passage.body() if passage and passage.flow.length != 0 else call.body or None
         return httpx.Request(call.method, url, headers=[(name, text) for name, text in headers], content=content)
@@ -220,11 +221,10 @@ def _lines(headers: Headers) -> str:
     return lines
 
 
-def _own_lines(call: Call, now: float) -> str:
-    """What goes along with every call and is different each time."""
+def _trace_lines(call: Call) -> str:
+    """Where the upstream's own spans belong."""
     state = f"tracestate: {call.span.trace.tracestate}\r\n" if call.span.trace.tracestate else ""
-    left = max(0.0, call.deadline - now)
-    return f"{state}{TIME_LEFT}: {left:.3f}\r\ntraceparent: {call.span.traceparent}\r\n"
+    return f"{state}traceparent: {call.span.traceparent}\r\n"
 
 
 class Received(Sequence[tuple[str, str]]):

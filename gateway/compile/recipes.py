@@ -53,7 +53,7 @@ def compile_recipe(key: str, spec: CallSpec, path: Path, reading: Reading, spare
     method = _method(spec, path, among.report)
     upstream, target = _target(spec, method, path, reading, among) if method else (None, None)
     body, encoding = compile_body(spec, method, path, reading)
-    parts = _parts(spec, path, reading, spare)
+    parts = _parts(spec, path, reading, spare, upstream.deadline_header if upstream else None)
     _check_sense(spec, method, path, among.report)
     if not method or not upstream or not target:
         return None
@@ -154,11 +154,11 @@ def _parameter(text: str, place: Path, reading: Reading) -> Structure:
     return parse_structure(text, leaf)
 
 
-def _parts(spec: CallSpec, path: Path, reading: Reading, spare: Reading) -> dict[str, Any]:
+def _parts(spec: CallSpec, path: Path, reading: Reading, spare: Reading, deadline_header: str | None) -> dict[str, Any]:
     """All of a call that has references in it; `spare` reads what stands in for a reply."""
     report = reading.report
-    check_headers(spec.headers, (*path, "headers"), report)
-    check_forward(spec.forward, (*path, "forward"), report, goes_by=reading.names.goes_by)
+    check_headers(spec.headers, (*path, "headers"), report, deadline_header)
+    check_forward(spec.forward, (*path, "forward"), report, deadline_header, goes_by=reading.names.goes_by)
     headers: list[tuple[str, Template]] = []
     for name, text in spec.headers.items():
         if template := reading.template(text, (*path, "headers", name)):

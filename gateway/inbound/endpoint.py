@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway import telemetry
 from gateway.call import Callers
+from gateway.deadline import GRPC, SECONDS
 from gateway.errors import CallTimeout
 from gateway.execute import Ran, run
 from gateway.export import Tracing
@@ -21,7 +22,7 @@ from gateway.inbound.delivery import Delivery
 from gateway.inbound.events import form_for, is_over
 from gateway.inbound.once import Once
 from gateway.inbound.parts import Parts
-from gateway.inbound.request import Picked, Refused, pick_headers, read_body, read_request
+from gateway.inbound.request import Picked, Refused, pick_headers, read_body, read_patience, read_request
 from gateway.inbound.response import Response, answer, problem_response, server_timing
 from gateway.inbound.visit import ClientGone, VisitsState
 from gateway.limit import Limit, LimitsState
@@ -30,8 +31,8 @@ from gateway.problem import COMPLETE, Problem, of_error, of_status
 from gateway.shape import Shaped
 from gateway.telemetry import Attribute, Span, SpanType
 
-_WANTED = frozenset((b"traceparent", b"tracestate", b"user-agent", b"accept", b"last-event-id"))
-"""Header fields that every trace has a use for, and those that say how an answer is wanted."""
+_WANTED = frozenset((b"traceparent", b"tracestate", b"user-agent", b"accept", b"last-event-id", SECONDS.encode(), GRPC.encode()))
+"""Header fields that every trace has a use for, and those that say how an answer is wanted, and how soon."""
 
 Made = TypeVar("Made")
 
@@ -101,12 +102,12 @@ class Endpoint:
 
     async def _respond(self, scope: Scope, headers: Picked, receive: Receive, send: Send, span: Span) -> Response | None:
         """The response; None when it has been sent."""
-        plan = self.plan
-        deadline = self.limits.loop.time() + plan.timeout
+        plan, began = self.plan, self.limits.loop.time()
         form = form_for(headers[b"accept"]) if b"accept" in headers else None
         if form and is_over(headers.get(b"last-event-id", ())):
             return Response(204, [COMPLETE], b"")
         try:
+            deadline = began + min(plan.timeout, read_patience(headers))
             values = read_request(plan, scope, headers)
             if values["query"]:
                 plan = self._choices.of(values["query"])

@@ -11,15 +11,16 @@ from starlette.types import Receive, Scope, Send
 
 from gateway import telemetry
 from gateway.call import Call, Caller, Callers, Failed, Reply
-from gateway.errors import BadReply
+from gateway.errors import BadReply, CallTimeout
 from gateway.execute import Ran, run
 from gateway.guard import IS_HEAD
 from gateway.inbound.endpoint import Endpoint
 from gateway.inbound.passage import ClientPassage, CutOff
-from gateway.inbound.request import Picked, Refused, pick_headers, read_request
+from gateway.inbound.request import Picked, Refused, pick_headers, read_patience, read_request
 from gateway.inbound.response import Response, answer, problem_response, server_timing
+from gateway.limit import Limit
 from gateway.passage import Flow
-from gateway.problem import COMPLETE, RawHeaders, of_status
+from gateway.problem import COMPLETE, RawHeaders, of_error, of_status
 from gateway.syntax import BODILESS, NOT_IN_A_HEADER
 from gateway.telemetry import Span
 
@@ -32,9 +33,10 @@ class Relay(Endpoint):
 
     async def _respond(self, scope: Scope, headers: Picked, receive: Receive, send: Send, span: Span) -> Response | None:
         try:
+            patience = read_patience(headers)
             values = read_request(self.plan, scope, headers)
             passage = self._passage(scope, receive, send, span)
-            ran = await self._pass(passage, values, span, is_head=IS_HEAD in scope)
+            ran = await self._pass(passage, values, span, patience, is_head=IS_HEAD in scope)
         except Refused as refused:
             return problem_response(refused.problem)
         if not passage.flow.status:
@@ -45,13 +47,22 @@ class Relay(Endpoint):
         await passage.end()
         return None
 
-    async def _pass(self, passage: ClientPassage, values: Mapping[str, Any], span: Span, *, is_head: bool) -> Ran:
-        deadline = self.limits.loop.time() + self.plan.timeout
+    async def _pass(
+        self, passage: ClientPassage, values: Mapping[str, Any], span: Span, patience: float, *, is_head: bool
+    ) -> Ran:
+        """Let both bodies go by. The endpoint's time is for the head alone, a client's own for all of it."""
+        now = self.limits.loop.time()
+        whole = Limit(self.limits, now + patience)
         (recipe,) = self.plan.recipes
         callers = Callers({recipe.key: partial(self._call, self.callers.of[recipe.key], passage, is_head)})
         try:
-            with self.visits.of(passage.departure):
-                return await run(self.plan, callers, values, deadline, span)
+            with self.visits.of(passage.departure), whole:
+                return await run(self.plan, callers, values, now + min(self.plan.timeout, patience), span)
+        except TimeoutError:
+            if not whole.expired:
+                raise
+            error = CallTimeout("the client waits no longer")
+            raise (CutOff(str(error)) if passage.flow.status else Refused(of_error(error))) from None
         finally:
             span.own[telemetry.HTTP_REQUEST_SIZE] = passage.flow.sent
             span.own[telemetry.HTTP_RESPONSE_SIZE] = passage.flow.received

@@ -8,12 +8,14 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
 
+from gateway.deadline import BadTimeout, read_timeout
 from gateway.decode import Undecodable, decode_json
+from gateway.errors import CallTimeout
 from gateway.inbound.visit import ClientGone
 from gateway.inputs import read_inputs
 from gateway.limit import Limit, LimitsState
 from gateway.plan import Plan
-from gateway.problem import Problem, of_inputs, of_status
+from gateway.problem import Problem, of_bad_timeout, of_error, of_inputs, of_status
 from gateway.reference import SENT
 
 LARGEST_BODY = 1024**2
@@ -40,6 +42,17 @@ def pick_headers(headers: Iterable[tuple[bytes, bytes]], wanted: frozenset[bytes
         if name in wanted:
             picked.setdefault(name, []).append(value)
     return picked
+
+
+def read_patience(headers: Picked) -> float:
+    """Seconds that the client waits, infinite where it does not say. Raises `Refused`, also when there is no time at all."""
+    try:
+        seconds = read_timeout(headers)
+    except BadTimeout as error:
+        raise Refused(of_bad_timeout(str(error))) from error
+    if seconds <= 0:
+        raise Refused(of_error(CallTimeout("the client does not wait")))
+    return seconds
 
 
 def read_request(plan: Plan, scope: Scope, headers: Picked) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from gateway.deadline import SECONDS
 from gateway.finding import Path
 from gateway.policy import (
     BreakerPolicy,
@@ -76,6 +77,10 @@ class UpstreamSpec(Spec):
 
     forward: ForwardSpec = ForwardSpec()
     """What of the client's request goes along with every call."""
+
+    deadline_header: Annotated[HeaderName | None, or_off(HeaderName)] = SECONDS
+    """Header that tells how much time is left, so that it need not work for nobody: in seconds, or as gRPC writes it under `grpc-timeout`.
+    `false`: none."""
 
     openapi: str | None = None
     """Its own OpenAPI document (3.0 or 3.1, JSON or YAML): a file, beside the config, or a URL that is asked when serving starts. Steps are held to

@@ -380,6 +380,26 @@ async def test_an_answer_that_has_begun_and_cannot_go_on_is_cut_off(
     assert asyncio.get_running_loop().time() in (0, 30)
 
 
+async def test_an_answer_that_outlasts_its_client_s_deadline_is_cut_off(app: Any, files: Files) -> None:
+    """The endpoint's time is for the head. Who says how long he waits is not there any more for what comes later."""
+    files.streams(b"abc", 3600)
+    client = Client(app, x_request_timeout="3")
+
+    with pytest.raises(CutOff):
+        await client.task
+
+    assert (client.status, client.body, client.is_whole) == (200, b"abc", False)
+    assert (asyncio.get_running_loop().time(), files.closed.is_set()) == (3, True)
+
+
+async def test_an_upload_that_outlasts_its_client_s_deadline_is_refused(app: Any, files: Files) -> None:
+    """However fast its upstream would be."""
+    client = await ended(Client(app, "POST", (b"a", 2), (b"b", 2), transfer_encoding="chunked", grpc_timeout="3S"))
+
+    assert (client.status, client.got[0][0]) == (504, 3)
+    assert b"urn:problem:fanin:deadline" in client.body
+
+
 async def test_a_client_that_leaves_closes_the_call(app: Any, files: Files, traces: list[Any]) -> None:
     """At once, and as no error."""
     files.streams(b"abc", 3600)

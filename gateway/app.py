@@ -7,7 +7,7 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http.client import responses
@@ -30,6 +30,7 @@ from gateway.errors import StartError
 from gateway.export import Tracing
 from gateway.face import read_class
 from gateway.guard import Guard, send_problem
+from gateway.inbound.admission import Admission
 from gateway.inbound.endpoint import Endpoint
 from gateway.inbound.once import Once, OutcomesState
 from gateway.inbound.operation import describe
@@ -40,7 +41,9 @@ from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
 from gateway.plan import Plan, broken_on_purpose
 from gateway.problem import Problem, of_status
+from gateway.pulse import Pulse
 from gateway.recipe import Upstream
+from gateway.shedding import SheddingState
 from gateway.stack import WaysState, shelf_of, step_stack
 from gateway.store import MemoryStore
 from gateway.upkeep import Upkeep
@@ -69,6 +72,9 @@ class RunningState:
     outcomes: OutcomesState
     ways: Mapping[str, WaysState]
     """Those to each upstream, by its name."""
+
+    shedding: SheddingState | None = None
+    """What is in flight, where requests are turned away when that is too much."""
 
     left: set[asyncio.Future[Any]] = field(default_factory=set)
     """What goes on although nobody waits for it: writes being taken back, each within its time."""
@@ -167,16 +173,17 @@ class Gateway:
         self._tell_of_faults()
         called = self._upstreams()
         async with make_client(self._transport, (upstream for upstream, _ in called)) as client:
-            limits, store = LimitsState(), MemoryStore(self.spec.cache_size)
+            limits, store, shedding = LimitsState(), MemoryStore(self.spec.cache_size), self._shedding()
             outcomes = OutcomesState(MemoryStore(self.spec.outcomes_size))
             ways = {one.name: WaysState(one, limits, partial(make_sender, one, client, headers)) for one, headers in called}
             upkeep = [Upkeep(state, _find(state.upstream, client)) for state in ways.values()]
-            self._running = running = RunningState(limits, store, outcomes, ways)
-            self._lead_to(lambda plan: self._endpoint(plan, running))
+            self._running = running = RunningState(limits, store, outcomes, ways, shedding)
+            self._lead_to(lambda plan: self._admitted(plan, running))
             asking = asyncio.create_task(self._ask_for_documents(client))
             try:
                 await asyncio.gather(*(one.start() for one in upkeep))
-                yield
+                with Pulse(shedding.look) if shedding and shedding.has_looks else nullcontext():
+                    yield
             finally:
                 asking.cancel()
                 await asyncio.gather(asking, *(one.stop() for one in upkeep), return_exceptions=True)
@@ -197,6 +204,14 @@ class Gateway:
                 found[name] = replace(recipe.upstream, broken=name in broken), set()
             found[name][1].add(recipe.base_headers)
         return found.values()
+
+    def _shedding(self) -> SheddingState | None:
+        has_critical = any(plan.priority == "critical" for plan in self.plans)
+        return SheddingState(self.spec.shed, has_critical) if self.spec.shed else None
+
+    def _admitted(self, plan: Plan, running: RunningState) -> ASGIApp:
+        endpoint = self._endpoint(plan, running)
+        return Admission(plan, endpoint, running.shedding) if running.shedding else endpoint
 
     def _endpoint(self, plan: Plan, running: RunningState) -> Endpoint:
         # What belongs to an upstream was built once; this is what belongs to each step.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gateway.call import Outcome
     from gateway.head import Head
     from gateway.inputs import Input
-    from gateway.policy import IdempotencyPolicy
+    from gateway.policy import IdempotencyPolicy, Priority
     from gateway.recipe import Recipe, Validate
     from gateway.reference import Expression, Structure
     from gateway.shape import Shape
@@ -276,6 +276,9 @@ class Plan:
     idempotency: IdempotencyPolicy | None = None
     """A request with a key runs once."""
 
+    priority: Priority = "normal"
+    """Whose requests are turned away first when there is too much to do."""
+
     passthrough: Passthrough | None = None
     """Its one step's reply is the answer, as it comes."""
 
@@ -321,6 +324,8 @@ class Plan:
 
     def _remarks(self) -> Iterator[str]:
         yield f"within {show_duration(self.timeout)}{' to the head' if self.passthrough else ''}"
+        if self.priority != "normal":
+            yield f"{self.priority} priority"
         yield from (str(part) for part in (self.passthrough, self.idempotency, self.head) if part)
 
 

@@ -144,6 +144,7 @@ def of_status(status: int, title: str, detail: str | None = None, headers: Mappi
     return Problem(status, title.lower().replace(" ", "-"), title, detail, headers=headers or {})
 
 
+OVERLOADED = Problem(503, "overloaded", "The gateway has as much to do as it can do in time", headers={"retry-after": "1"})
 KEY_MISSING = Problem(400, "idempotency-key-missing", "An Idempotency-Key is required")
 KEY_IN_USE = Problem(
     409, "idempotency-key-in-use", "A request with this Idempotency-Key is in progress", headers={"retry-after": "1"}

@@ -48,6 +48,7 @@ SECTIONS = {
     "MergeSpec": "merge",
     "TransformSpec": "transform",
     "AnswerSpec": "answer",
+    "ShedPolicy": "shed",
 }
 """Where in the page each class is described."""
 

@@ -30,6 +30,7 @@ def as_data(plan: Plan) -> dict[str, Any]:
         "description": plan.description,
         "tags": list(plan.tags),
         "timeout": plan.timeout,
+        "priority": plan.priority,
         "worst": _worst(worst_of(plan)),
         "inputs": [_input(one) for one in plan.inputs],
         "fields": _input(plan.fields) if plan.fields else None,

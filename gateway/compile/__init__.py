@@ -88,6 +88,7 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, model: Model, ans
         method=spec.method,
         path=spec.path,
         timeout=spec.timeout,
+        priority=spec.priority,
         steps=spliced(waiting, shape.response, head),
         shape=shape,
         head=head,

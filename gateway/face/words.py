@@ -45,6 +45,7 @@ class EndpointWords(TypedDict, total=False):
     description: str
     tags: Sequence[str]
     timeout: str
+    priority: Literal["critical", "normal", "low"]
     inputs: Mapping[str, Mapping[str, Any]]
     idempotency: bool | Mapping[str, Any]
     response: Any

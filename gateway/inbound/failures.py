@@ -66,7 +66,7 @@ HEADERS: Mapping[str, Any] = {
         "description": "This is the outcome of an earlier request with the same key.",
         "schema": {"const": "true"},
     },
-    "RetryAfter": {"description": "Seconds to wait, if an upstream said so.", "schema": _TEXT},
+    "RetryAfter": {"description": "Seconds to wait, if somebody said so.", "schema": _TEXT},
 }
 
 _NAMES = {
@@ -100,7 +100,7 @@ RESPONSES: Mapping[str, Any] = {
     "Refused": _response("The request cannot be answered as it is, or a required upstream says so", "Retry-After"),
     "BadGateway": _response("A required upstream failed, or its reply cannot be used"),
     "GatewayTimeout": _response("A required upstream took too long"),
-    "Failed": _response("There is no answer"),
+    "Failed": _response("There is no answer, or there is too much to do", "Retry-After"),
 }
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from gateway.policy.guards import BreakerPolicy, EjectPolicy, ThrottlePolicy
 from gateway.policy.hosts import DiscoverPolicy, HealthPolicy
 from gateway.policy.inject import InjectPolicy, Mode
+from gateway.policy.shed import Priority, ShedPolicy
 from gateway.policy.units import Duration, Policy, Share, Size, show_duration, show_share
 
 __all__ = [
@@ -27,8 +28,10 @@ __all__ = [
     "InjectPolicy",
     "Mode",
     "Policy",
+    "Priority",
     "RetryPolicy",
     "Share",
+    "ShedPolicy",
     "Size",
     "ThrottlePolicy",
     "TlsPolicy",

@@ -21,7 +21,9 @@ from gateway.policy import (
     HealthPolicy,
     IdempotencyPolicy,
     InjectPolicy,
+    Priority,
     RetryPolicy,
+    ShedPolicy,
     Size,
     ThrottlePolicy,
     TlsPolicy,
@@ -193,6 +195,9 @@ class EndpointSpec(Spec):
     timeout: Duration = Field(2.0, json_schema_extra={"default": "2s"})
     """Deadline of the whole answer."""
 
+    priority: Priority = "normal"
+    """Who is turned away first when there is too much to do: `low`, then `normal`; `critical` only when there is no place at all."""
+
     inputs: dict[str, InputSpec] = Field({})
     """Inputs that need a type, a bound or a default. What is not declared is a string."""
 
@@ -248,6 +253,9 @@ class GatewaySpec(Spec):
 
     answer: AnswerSpec = AnswerSpec()
     """What every answer says about itself: what failed, and how long it took."""
+
+    shed: Annotated[ShedPolicy | None, or_on(ShedPolicy)] = ShedPolicy()
+    """When requests are turned away before anything is done for them. `false`: never."""
 
     cache_size: Size = Field(64 * 1024**2, json_schema_extra={"default": "64MiB"})
     """Bytes that cached replies may take in memory, in each worker."""

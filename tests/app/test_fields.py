@@ -153,7 +153,7 @@ async def test_the_document_says_what_can_be_asked_for(serve: Any, well: respx.R
 
 async def test_ever_new_selections_fill_no_memory(serve: Any, well: respx.Router) -> None:
     """A few plans are kept for an endpoint, however many selections there are."""
-    client = await serve(HOME)
+    client = await serve(HOME + "shed: false\n")
     app = client._transport.app
     endpoint = app.router.routes[-1].find({"method": "GET"}, "/home")[0]
 

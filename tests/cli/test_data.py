@@ -88,6 +88,7 @@ WHERE: dict[type, dict[str, str | None]] = {
         "has_undo": None,  # a step has one
         "joins": "joins",
         "idempotency": "idempotency",
+        "priority": "priority",
         "passthrough": "^passthrough",
     },
     Shape: {

@@ -1,7 +1,7 @@
-"""uvicorn's protocol for the gateway's port: head and body of an answer leave in one write.
+"""uvicorn's protocol for the gateway's port: an answer leaves in one write, and no client keeps the server waiting.
 
-uvicorn writes them one after the other, and each write is a system call that carries a packet through the kernel: 5 µs of the 25 that an
-answer costs the server.
+uvicorn writes head and body one after the other, and each write is a system call that carries a packet through the kernel: 5 µs of the 25 that
+an answer costs the server. It has no limit for a head that comes bit by bit, nor for an answer that nobody takes.
 """
 
 from __future__ import annotations
@@ -9,24 +9,92 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from gateway.cli.conduct import ConductState
+from gateway.problem import Problem, of_status
 
 HELD = 64 * 1024
 """Bytes that may wait for what follows them. A long stream goes out as it comes, so that a slow reader is noticed."""
+
+LONGEST_HEAD = 64 * 1024
+"""Bytes of a head that is not complete. One that is has been in memory for a moment only, and the guard judges it."""
+
+ROUND = 1.0
+"""Seconds between two looks at a connection: what a request costs does not grow by them."""
 
 
 class Listener(HttpToolsProtocol):
     """A connection of a client."""
 
+    _begun = 0
+    """Bytes of a head that is not complete."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn has it so
         """Asyncio's: the connection stands."""
-        super().connection_made(cast(asyncio.Transport, Joining(transport, self.loop)))
+        self._joining = Joining(transport, self.loop)
+        super().connection_made(cast(asyncio.Transport, self._joining))
+        now = self.loop.time()
+        self._conduct = ConductState(now, now)
+        self._next_look = self.loop.call_later(ROUND, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Asyncio's: the connection is no more."""
+        self._next_look.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Asyncio's: something has come."""
+        super().data_received(data)
+        if self._is_in_a_head():
+            self._begun += len(data)
+            if self._begun > LONGEST_HEAD:
+                self._refuse(of_status(431, "Request Header Fields Too Large"))
+        elif self._begun:
+            self._begun = 0
+
+    @property
+    def _last(self) -> RequestResponseCycle | None:
+        """The last request that had a whole head."""
+        return cast("RequestResponseCycle | None", self.cycle)
+
+    def _is_in_a_head(self) -> bool:
+        scope = cast("dict[str, Any] | None", self.scope)
+        return scope is not None and (self._last is None or self._last.scope is not scope)
+
+    def _look(self) -> None:
+        waiting = self._joining.get_write_buffer_size()
+        fault = self._conduct.look(
+            self.loop.time(),
+            self._last,
+            in_progress=self._last is not None and not self._last.response_complete,
+            taken=self._joining.written - waiting,
+            waiting=waiting,
+        )
+        if fault == "stalled":
+            # What it does not take now it would not take before closing either.
+            self._joining.abort()
+        elif fault and not self._joining.is_closing():
+            if self._is_in_a_head():
+                self._refuse(of_status(408, "Request Timeout"))
+            self._joining.close()
+        self._next_look = self.loop.call_later(ROUND, self._look)
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer a head that is not complete, and hear no more of it."""
+        headers, body = problem.as_http()
+        lines = b"".join(b"%s: %s\r\n" % field for field in [*headers, (b"connection", b"close")])
+        self._joining.write(b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (problem.status, problem.title.encode(), lines, body))
+        self._joining.close()
 
 
 class Joining:
     """A transport that writes at the end of the loop's round what was written during it; in all else the transport itself."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self.written = 0
+        """Bytes handed to the transport so far."""
+
         self._transport = transport
         self._loop = loop
         self._parts: list[bytes] = []
@@ -51,5 +119,6 @@ class Joining:
 
     def _flush(self) -> None:
         if self._parts:
+            self.written += self._size
             parts, self._parts, self._size = self._parts, [], 0
             self._transport.writelines(parts)

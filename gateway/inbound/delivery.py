@@ -31,7 +31,7 @@ from gateway.telemetry import Span
 PIECE = 64 * 1024
 """Bytes that are handed to the server at once: a slow reader has not much more than that waiting for it."""
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds that a client may take for a piece; one that takes longer is treated as one that has left."""
 
 BEAT = 15.0

@@ -34,6 +34,9 @@ from gateway.telemetry import Attribute, Span, SpanType
 _WANTED = frozenset((b"traceparent", b"tracestate", b"user-agent", b"accept", b"last-event-id", SECONDS.encode(), GRPC.encode()))
 """Header fields that every trace has a use for, and those that say how an answer is wanted, and how soon."""
 
+_LARGE = 64 * 1024
+"""Bytes of an answer whose request is in flight until the client has taken it, so that only so many wait for slow readers."""
+
 Made = TypeVar("Made")
 
 
@@ -158,7 +161,11 @@ async def _send(response: Response, root: Span, send: Send) -> None:
     response.add(b"traceparent", root.traceparent)
     root.own[telemetry.HTTP_STATUS] = response.status
     await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
-    await send({"type": "http.response.body", "body": response.body})
+    if len(response.body) > _LARGE:
+        await send({"type": "http.response.body", "body": response.body, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    else:
+        await send({"type": "http.response.body", "body": response.body})
 
 
 def _attributes(scope: Scope, headers: Picked) -> dict[str, Attribute]:

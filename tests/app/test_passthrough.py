@@ -392,6 +392,21 @@ async def test_an_answer_that_outlasts_its_client_s_deadline_is_cut_off(app: Any
     assert (asyncio.get_running_loop().time(), files.closed.is_set()) == (3, True)
 
 
+async def test_a_timeout_of_somebody_else_is_no_client_s_deadline(app: Any, files: Files) -> None:
+    """It is a bug, and told as one."""
+
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise TimeoutError
+
+    files.answers(fail)
+    client = Client(app, x_request_timeout="3")
+
+    with pytest.raises(TimeoutError):
+        await client.task
+
+    assert client.status == 500
+
+
 async def test_an_upload_that_outlasts_its_client_s_deadline_is_refused(app: Any, files: Files) -> None:
     """However fast its upstream would be."""
     client = await ended(Client(app, "POST", (b"a", 2), (b"b", 2), transfer_encoding="chunked", grpc_timeout="3S"))

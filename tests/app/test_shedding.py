@@ -126,6 +126,29 @@ async def test_passthroughs_are_counted(serve: Any, let_go: asyncio.Event) -> No
         assert (await client.get("/file")).status_code == 503
 
 
+@pytest.mark.parametrize(("size", "is_free"), [(60_000, True), (70_000, False)])
+async def test_a_large_answer_has_its_place_until_it_is_taken(
+    serve: Any, upstreams: respx.Router, size: int, is_free: bool
+) -> None:
+    """Else any number of slow readers could have any number of them waiting here."""
+    upstreams.route().respond(json="x" * size)
+    client = await serve(CONFIG.replace("in_flight: 10", "in_flight: 1"))
+    taken = asyncio.Event()
+
+    async def take(message: Any) -> None:
+        if message["type"] == "http.response.body" and not message["body"]:
+            await taken.wait()
+
+    slow = asyncio.ensure_future(client._transport.app(_scope("/normal"), asyncio.Event().wait, take))
+    await asyncio.wait([slow], timeout=0.05)
+    statuses = [(await client.get("/normal")).status_code]
+    taken.set()
+    await slow
+    statuses.append((await client.get("/normal")).status_code)
+
+    assert statuses == [200 if is_free else 503, 200]
+
+
 async def test_a_body_is_not_read_of_who_is_turned_away(serve: Any, let_go: asyncio.Event) -> None:
     """A megabyte that nobody looks at would be work."""
     client = await serve(CONFIG)
@@ -197,3 +220,8 @@ async def test_the_pulse_tells_how_late_it_is() -> None:
 def test_memory_is_what_the_kernel_says() -> None:
     """A Python process has some, and not more than there is."""
     assert 1024**2 < resident_memory() < allowed_memory()
+
+
+def _scope(path: str) -> dict[str, Any]:
+    head = {"type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "query_string": b""}
+    return {**head, "path": path, "raw_path": path.encode(), "headers": [(b"host", b"gateway.test")]}

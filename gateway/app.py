@@ -215,8 +215,11 @@ class Gateway:
 
     def _endpoint(self, plan: Plan, running: RunningState) -> Endpoint:
         # What belongs to an upstream was built once; this is what belongs to each step.
-        ways, store = running.ways, running.store
-        of = {recipe.key: step_stack(recipe, store).around(ways[recipe.upstream.name].caller) for recipe in plan.recipes}
+        store = running.store
+        of = {}
+        for recipe in plan.recipes:
+            ways = running.ways[recipe.upstream.name]
+            of[recipe.key] = step_stack(recipe, store, ways.shared).around(ways.caller)
         batched = (step for step in plan.steps if step.loop and step.loop.batch)
         shelves = {step.name: shelf for step in batched if (shelf := shelf_of(step.recipe, store))}
         callers = Callers(of, shelves, running.left)

@@ -15,8 +15,7 @@ from gateway.deadline import GRPC, SECONDS
 from gateway.decode import decode_json
 from gateway.encode import encode_json
 from gateway.reference import Scope
-
-HEADER = "idempotency-key"
+from gateway.verdict import IDEMPOTENCY_KEY
 
 KEY = "idempotency key"
 """Where the scope has the client's key; no reference can name it."""
@@ -34,7 +33,7 @@ _QUOTED = re.compile(rb'"((?:[ !#-\[\]-~]|\\["\\])+)"')
 _BARE = re.compile(rb"[!#-+\--:<-~]+")
 _ESCAPED = re.compile(r"\\(.)")
 _OF_ONE_ATTEMPT = frozenset(
-    {HEADER, "traceparent", "tracestate", "x-request-id", "x-correlation-id", "user-agent", "accept", "last-event-id"}
+    {IDEMPOTENCY_KEY, "traceparent", "tracestate", "x-request-id", "x-correlation-id", "user-agent", "accept", "last-event-id"}
     | {SECONDS, GRPC}
 )
 """Header fields that may differ between a request and its repetition."""

@@ -116,7 +116,9 @@ def of_error(error: errors.CallError) -> Problem:
     if isinstance(error, errors.StatusRefused) and error.reply.status in PASSED_ON:
         status = error.reply.status
         wait = error.reply.header("retry-after")
-        headers = {"retry-after": wait} if status == 429 and wait and _SECONDS.fullmatch(wait) else {}
+        headers = (
+            {"retry-after": str(min(int(wait), LONGEST_WAIT))} if status == 429 and wait and _SECONDS.fullmatch(wait) else {}
+        )
         return Problem(status, PASSED_ON[status], f"An upstream answered {status}", headers=headers)
     if isinstance(error, errors.Rejected):
         return Problem(fault.status, fault.slug, fault.title, headers={"retry-after": _whole(error.retry_after)})

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from gateway.openapi.document import Document
     from gateway.policy import (
         BreakerPolicy,
+        BulkheadPolicy,
         CachePolicy,
         DiscoverPolicy,
         EjectPolicy,
         HealthPolicy,
+        HedgePolicy,
         InjectPolicy,
         RetryPolicy,
         ThrottlePolicy,
@@ -74,6 +76,7 @@ class Upstream:
     breaker: BreakerPolicy | None = None
     eject: EjectPolicy | None = None
     throttle: ThrottlePolicy | None = None
+    bulkhead: BulkheadPolicy | None = None
     deadline_header: str | None = SECONDS
     """Name of the header that says how much time is left, in lower case."""
 
@@ -86,8 +89,9 @@ class Upstream:
         return (self.url, *self.others)
 
     def remarks(self) -> Iterator[str]:
-        """What there is to say of its hosts, and of what keeps calls away from it."""
-        yield from (str(one) for one in (self.discover, self.throttle, self.breaker, self.eject, self.health) if one)
+        """What there is to say of its hosts, of how many calls it has at a time, and of what keeps calls away from it."""
+        policies = (self.discover, self.throttle, self.bulkhead, self.breaker, self.eject, self.health)
+        yield from (str(one) for one in policies if one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +118,26 @@ class Policies:
 
     retry: RetryPolicy | None = None
     cache: CachePolicy | None = None
+    hedge: HedgePolicy | None = None
     inject: InjectPolicy | None = None
 
     @property
     def attempts(self) -> int:
-        """Sends that one call may come to."""
+        """Attempts that one call may come to."""
         return self.retry.attempts if self.retry else 1
+
+    @property
+    def sends(self) -> int:
+        """Calls to the upstream that one call may come to."""
+        return self.attempts * 2 if self.hedge else self.attempts
 
     def __iter__(self) -> Iterator[str]:
         if self.cache:
             yield str(self.cache)
         if self.retry:
             yield str(self.retry)
+        if self.hedge:
+            yield str(self.hedge)
         if self.timeout:
             yield f"attempt {show_duration(self.timeout)}"
         if self.inject:

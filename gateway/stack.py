@@ -12,19 +12,24 @@ from functools import reduce
 from typing import Protocol
 
 from gateway.breaking import BreakerState
+from gateway.budget import BudgetState
 from gateway.call import Call, Caller, Layer, Reply, Shelf
 from gateway.ejection import OutlierState
 from gateway.hosts import HostsState, HostState, Place
 from gateway.layers.balance import Balance
 from gateway.layers.breaker import Breaker
+from gateway.layers.bulkhead import Bulkhead
 from gateway.layers.cache import Cache, Store
 from gateway.layers.eject import Eject
+from gateway.layers.hedge import Hedge
 from gateway.layers.inject import Inject
+from gateway.layers.pause import Pause
 from gateway.layers.retry import Retry
 from gateway.layers.throttle import Throttle
 from gateway.layers.timeout import Timeout
 from gateway.layers.trace import Trace
 from gateway.limit import LimitsState
+from gateway.pause import PauseState
 from gateway.recipe import Recipe, Upstream
 from gateway.throttling import ThrottleState
 
@@ -53,9 +58,22 @@ class Stack:
         return " → ".join(str(layer) for layer in self.layers)
 
 
-def step_stack(recipe: Recipe, store: Store) -> Stack:
+@dataclass(frozen=True, slots=True)
+class UpstreamState:
+    """What the steps that call an upstream share of their own layers."""
+
+    budget: BudgetState = field(default_factory=BudgetState)
+    """Of retries."""
+
+    hedges: BudgetState = field(default_factory=BudgetState)
+    """The budget of second copies."""
+
+    pause: PauseState = field(default_factory=PauseState)
+
+
+def step_stack(recipe: Recipe, store: Store, shared: UpstreamState) -> Stack:
     """What stands between a step's call and its upstream. The step's own span is opened by `execute`: a skipped step has one too."""
-    return Stack(tuple(_of_step(recipe, store)))
+    return Stack(tuple(_of_step(recipe, store, shared)))
 
 
 def shelf_of(recipe: Recipe, store: Store) -> Shelf | None:
@@ -86,6 +104,8 @@ class WaysState:
     caller: Caller = field(init=False, repr=False)
     """All that is between the steps' own stacks and the wire."""
 
+    shared: UpstreamState = field(default_factory=UpstreamState, init=False, repr=False)
+
     senders: dict[str, Sender] = field(default_factory=dict, init=False, repr=False)
     """By the host's URL, what sends to it without any layer."""
 
@@ -112,14 +132,22 @@ class WaysState:
         return joined, gone
 
 
-def _of_step(recipe: Recipe, store: Store) -> Iterator[Layer]:
+def _of_step(recipe: Recipe, store: Store, shared: UpstreamState) -> Iterator[Layer]:
     policies = recipe.policies
     # Above everything that costs: a hit has no attempt to make.
     if policies.cache:
         yield Cache(policies.cache, store)
-    # Above the upstream's stack: every attempt is traced, counted and limited on its own.
+    # Above the upstream's stack: every attempt is traced, counted and limited on its own. The budget is the upstream's: what is new load for
+    # it is that whichever step makes it.
     if policies.retry and policies.retry.attempts > 1:
-        yield Retry(policies.retry)
+        yield Retry(policies.retry, budget=shared.budget)
+        # Below retry: each attempt keeps to what one before it was told. Above the upstream's stack: who waits takes no place in it.
+        if policies.retry.pause:
+            yield Pause(policies.retry.pause, shared.pause)
+    # Below retry: both copies are one attempt. Below pause: nobody counts the wait for its end as the upstream's slowness. Above the
+    # upstream's stack: the second copy is traced and limited as any call, and balanced to another host.
+    if policies.hedge:
+        yield Hedge(policies.hedge, shared.hedges)
 
 
 def _of_upstream(upstream: Upstream) -> Iterator[Layer]:
@@ -128,6 +156,10 @@ def _of_upstream(upstream: Upstream) -> Iterator[Layer]:
     # Above all that waits or takes a place: what is not to be sent does neither. Above balance: what is asked less is the whole upstream.
     if upstream.throttle:
         yield Throttle(ThrottleState(upstream.throttle))
+    # Below retry and pause: nobody holds a permit who is not about to send. Below trace, so that the span has the wait for it. Above
+    # balance: the permits are the whole upstream's, and a full house is no host's fault.
+    if upstream.bulkhead:
+        yield Bulkhead.of(upstream.bulkhead)
 
 
 def _of_host(upstream: Upstream, host: HostState, hosts: Sequence[HostState], limits: LimitsState) -> Iterator[Layer]:

@@ -20,7 +20,7 @@ from gateway.policy import TlsPolicy
 from gateway.recipe import Upstream
 from gateway.syntax import PORTS
 from gateway.transport import Body, Outgoing, Streamed, Transport, Whole, exchange, framed, make_context
-from gateway.verdict import IDEMPOTENT, judge
+from gateway.verdict import is_repeatable, judge
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 """Methods that say how long their body is, an empty one too (RFC 9110, section 8.6)."""
@@ -105,7 +105,7 @@ class OverWire:
         if call.passage:
             return await self._pass(call, call.passage)
         request = self._head(call, self._fixed, _framing(call.method, len(call.body))) + call.body
-        ready = Outgoing(call.method, request, None, self._max_reply, call.method in IDEMPOTENT)
+        ready = Outgoing(call.method, request, None, self._max_reply, is_repeatable(call))
         reply = await exchange(self._pool, ready, Whole)
         return judge(call, reply.status, Received(reply.headers), reply.body.whole())
 
@@ -117,7 +117,7 @@ class OverWire:
         length = passage.flow.length
         head = self._head(call, self._host, _framing(call.method, length))
         body = None if length == 0 else framed(passage.body(), length)
-        reply = await exchange(self._pool, Outgoing(call.method, head, body, 0, not body and call.method in IDEMPOTENT), Streamed)
+        reply = await exchange(self._pool, Outgoing(call.method, head, body, 0, not body and is_repeatable(call)), Streamed)
         try:
             return await _hand_on(passage, reply.status, reply.headers, reply)
         finally:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """Methods that do the same when sent twice (RFC 9110, section 9.2.2)."""
 
+IDEMPOTENCY_KEY = "idempotency-key"
+"""Header by which an upstream knows a call that it has had before."""
+
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that may be another one a moment later."""
 
@@ -60,9 +63,14 @@ def classify(call: Call, result: Reply | CallError) -> Verdict:
         return Verdict.RETRYABLE if isinstance(result, Unreachable) and not call.passage.flow.sent else Verdict.FATAL
     if isinstance(result, Unreachable):
         return Verdict.RETRYABLE
-    if call.method in IDEMPOTENT and _may_pass(result):
+    if is_repeatable(call) and _may_pass(result):
         return Verdict.RETRYABLE
     return Verdict.FATAL
+
+
+def is_repeatable(call: Call) -> bool:
+    """Sending it twice does the same as sending it once: by its method, or since it carries a key for that."""
+    return call.method in IDEMPOTENT or any(name == IDEMPOTENCY_KEY for name, _ in call.headers)
 
 
 def _may_pass(error: CallError) -> bool:

@@ -95,7 +95,7 @@ def show_seconds(seconds: float) -> str:
 
 
 def _calls(step: Step) -> int:
-    own, *others = (recipe.policies.attempts for recipe in step.recipes)
+    own, *others = (recipe.policies.sends for recipe in step.recipes)
     return own * _rounds(step.loop) + sum(others)
 
 

@@ -24,7 +24,7 @@ from gateway.compile.upstreams import compile_upstream
 from gateway.compile.ways import check_shared_ways
 from gateway.errors import ConfigError
 from gateway.finding import Path
-from gateway.idempotency import CREDENTIALS, HEADER
+from gateway.idempotency import CREDENTIALS
 from gateway.inputs import Input, Where, make_input
 from gateway.load import Loaded
 from gateway.plan import Plan, Step
@@ -34,13 +34,14 @@ from gateway.spec import AnswerSpec, EndpointSpec, GatewaySpec
 from gateway.syntax import WITH_BODY
 from gateway.transform import Hook
 from gateway.typed import Model
+from gateway.verdict import IDEMPOTENCY_KEY
 
 OWN_PATHS = ("/livez", "/readyz", "/docs", "/openapi.json", "/static-offline-docs")
 """Paths that the gateway answers itself."""
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SEGMENT = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}|[A-Za-z0-9._~!$&'()*+,;=:@-]+")
-_TOLD_APART_BY = frozenset({HEADER, CREDENTIALS})
+_TOLD_APART_BY = frozenset({IDEMPOTENCY_KEY, CREDENTIALS})
 
 
 def compile_plans(loaded: Loaded) -> tuple[Plan, ...]:

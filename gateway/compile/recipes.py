@@ -182,6 +182,8 @@ def _check_sense(spec: CallSpec, method: str | None, path: Path, report: Report)
     """Report what is well written and can have no effect: nobody writes that on purpose."""
     if spec.cache is not None and method and method != "get":
         report.add((*path, "cache"), f"only the replies to a GET are cached, and this is a {method.upper()}", at_key=True)
+    if spec.hedge is not None and method and method != "get":
+        report.add((*path, "hedge"), f"only a GET is sent twice at a time, and this is a {method.upper()}", at_key=True)
     for name, value in spec.query.items():
         if isinstance(value, dict):
             report.add(
@@ -199,11 +201,13 @@ def _check_sense(spec: CallSpec, method: str | None, path: Path, report: Report)
 
 def _policies(spec: CallSpec, base: UpstreamSpec, method: str) -> Policies:
     cache = _override(base.cache, spec.cache, written="cache" in spec.model_fields_set)
+    hedge = _override(base.hedge, spec.hedge, written="hedge" in spec.model_fields_set)
     return Policies(
         timeout=spec.timeout or base.timeout,
         retry=_override(base.retry, spec.retry, written="retry" in spec.model_fields_set),
         cache=cache if method == "get" else None,
         inject=spec.inject if "inject" in spec.model_fields_set else base.inject,
+        hedge=hedge if method == "get" else None,
     )
 
 

@@ -17,6 +17,7 @@ from gateway.recipe import Upstream
 from gateway.reference import SENT, Structure, Template, parse_expression
 from gateway.spec import CallSpec
 from gateway.syntax import WITH_BODY
+from gateway.verdict import IDEMPOTENCY_KEY
 
 Writes: TypeAlias = dict[str, list[str]]
 """The recipes of a plan that write, by upstream, as far as they have been compiled."""
@@ -54,10 +55,10 @@ def carried_key(key: str, upstream: str, headers: Iterable[str], writes: Writes)
     """The client's `Idempotency-Key`, as a header of a call that writes; none where the config sends one itself."""
     among = writes.setdefault(upstream, [])
     among.append(key)
-    if idempotency.HEADER in headers:
+    if IDEMPOTENCY_KEY in headers:
         return ()
     expression = replace(_CLIENTS_KEY, _search=idempotency.Carried(key, among))
-    return ((idempotency.HEADER, Template(f"{{{expression}}}", (expression,))),)
+    return ((IDEMPOTENCY_KEY, Template(f"{{{expression}}}", (expression,))),)
 
 
 def forwarded(spec: CallSpec) -> tuple[str, ...]:

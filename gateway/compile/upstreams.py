@@ -57,6 +57,7 @@ def compile_upstream(name: str, spec: UpstreamSpec, report: Report) -> Upstream:
         health=spec.health,
         discover=spec.discover,
         deadline_header=deadline_header,
+        bulkhead=spec.bulkhead,
     )
 
 
@@ -65,6 +66,18 @@ def _check_guards(spec: UpstreamSpec, path: Path, report: Report) -> None:
     if spec.eject and len(hosts) == 1 and not report.lacks(spec, "urls", path):
         hint = "write 'breaker', or several 'urls'"
         report.add((*path, "eject"), f"'eject' chooses among hosts, and there is one; {hint}", at_key=True)
+    bulkhead, crowd = spec.bulkhead, (*path, "bulkhead")
+    if (
+        bulkhead
+        and bulkhead.adaptive
+        and bulkhead.adaptive.least > bulkhead.permits
+        and not report.lacks(bulkhead, "permits", crowd)
+    ):
+        report.add(
+            (*crowd, "adaptive"),
+            f"'least' is {bulkhead.adaptive.least}, and 'permits' only {bulkhead.permits}; make one of them fit",
+            at_key=True,
+        )
     breaker, own = spec.breaker, (*path, "breaker")
     if breaker and "slow_rate" in breaker.model_fields_set and not breaker.slow and not report.lacks(breaker, "slow", own):
         report.add((*own, "slow_rate"), "'slow_rate' is the share of slow calls; write 'slow' too", at_key=True)

@@ -22,6 +22,7 @@ class StepWords(TypedDict, total=False):
     retry: Mapping[str, Any] | Literal[False]
     cache: Mapping[str, Any] | Literal[False]
     inject: Mapping[str, Any] | Literal[False]
+    hedge: Mapping[str, Any] | Literal[False]
     needs: Sequence[str]
     when: str
     optional: bool

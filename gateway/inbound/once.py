@@ -10,7 +10,6 @@ from starlette.types import Scope
 
 from gateway.idempotency import (
     CREDENTIALS,
-    HEADER,
     BadKey,
     Kept,
     Key,
@@ -27,6 +26,7 @@ from gateway.layers.cache import Store
 from gateway.policy import IdempotencyPolicy
 from gateway.problem import KEY_IN_USE, KEY_MISSING, KEY_REUSED, of_bad_key
 from gateway.reference import SENT
+from gateway.verdict import IDEMPOTENCY_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Once:
     def key_of(self, headers: Picked) -> Key | None:
         """The key of a request. Raises `Refused`."""
         try:
-            key = read_key(headers.get(HEADER.encode(), ()))
+            key = read_key(headers.get(IDEMPOTENCY_KEY.encode(), ()))
         except BadKey as error:
             raise Refused(of_bad_key(str(error))) from error
         if key is None and self.policy.required:

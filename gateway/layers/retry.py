@@ -1,7 +1,7 @@
 """Retry: send again what failed in passing.
 
 Above an upstream's own stack, so that every attempt is traced, counted and limited on its own. No wait is begun that would end after the
-deadline. Raises what the last attempt raised.
+deadline, or before an attempt that the upstream's budget does not have. Raises what the last attempt raised.
 
 tenacity runs the loop. It is asked only after a first failure (one of its loops costs more than the rest of the stack together: 9 to
 25 µs), and a new one each time, since one shared by concurrent calls mixes up their attempts (jd/tenacity #93).
@@ -20,8 +20,10 @@ from itertools import count
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from gateway import telemetry
+from gateway.budget import BudgetState, Extras
 from gateway.call import Call, Caller, Reply
 from gateway.errors import CallError, StatusRefused
+from gateway.pause import retry_after
 from gateway.policy import RetryPolicy
 from gateway.syntax import seconds_asked
 from gateway.verdict import Verdict, classify
@@ -29,7 +31,7 @@ from gateway.verdict import Verdict, classify
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Attempts until one is good, all are used up, or the deadline leaves no time for another."""
+    """Attempts until one is good, all are used up, or neither the deadline nor the budget leaves room for another."""
 
     policy: RetryPolicy
     chance: Callable[[], float] = field(default=random.random, repr=False)
@@ -38,18 +40,27 @@ class Retry:
     wall_time: Callable[[], float] = field(default=time.time, repr=False)  # noqa: TID251 - an HTTP date is wall time
     """Seconds since the epoch, to read `Retry-After` when it is a date."""
 
+    budget: BudgetState = field(default_factory=BudgetState, repr=False, compare=False)
+    """The upstream's."""
+
     def __call__(self, caller: Caller) -> Caller:
         """A caller that tries again."""
         return partial(self._call, caller)
 
     async def _call(self, caller: Caller, call: Call) -> Reply:
+        self.budget.earn(self.policy.budget)
         try:
-            return await caller(call)
+            reply = await caller(call)
         except CallError as error:
-            first = error
-        if not self._is_worth_it(call, first):
-            raise first
+            if not self._is_worth_it(call, error):
+                raise
+            with Extras(self.budget) as extras:
+                reply = await self._again(caller, call, error, extras)
+        if self.budget.lost:
+            self.budget.pay_back()
+        return reply
 
+    async def _again(self, caller: Caller, call: Call, first: CallError, extras: Extras) -> Reply:
         numbers = count(1)
 
         async def attempt() -> Reply:
@@ -59,13 +70,13 @@ class Retry:
                 raise first
             return await caller(call.varied(call.span, call.deadline, number))
 
-        return await self._loop(call)(attempt)
+        return await self._loop(call, extras)(attempt)
 
-    def _loop(self, call: Call) -> AsyncRetrying:
+    def _loop(self, call: Call, extras: Extras) -> AsyncRetrying:
         return AsyncRetrying(
             sleep=asyncio.sleep,
-            stop=partial(self._is_over, call),
-            wait=self._wait,
+            stop=partial(self._is_over, call, extras),
+            wait=partial(self._wait, call),
             # Not `retry_if_not_exception_type`: that one retries a cancellation (jd/tenacity #529).
             retry=retry_if_exception(partial(self._is_worth_it, call)),
             before_sleep=partial(_note, call),
@@ -75,27 +86,32 @@ class Retry:
     def _is_worth_it(self, call: Call, error: BaseException) -> bool:
         if not isinstance(error, CallError) or classify(call, error) is not Verdict.RETRYABLE:
             return False
-        asked = _retry_after(error)
+        asked = _asked(call, error)
         # An upstream that asks for a wait we cannot read wants to be left alone.
         return asked is None or seconds_asked(asked, self.wall_time()) is not None
 
-    def _is_over(self, call: Call, state: RetryCallState) -> bool:
-        """All attempts are used up, or the wait would end after the deadline: better to answer at once."""
-        too_late = asyncio.get_running_loop().time() + state.upcoming_sleep >= call.deadline
-        return too_late or state.attempt_number >= self.policy.attempts
+    def _is_over(self, call: Call, extras: Extras, state: RetryCallState) -> bool:
+        """All attempts are used up, the wait would end after the deadline, or the budget has no more: better to answer at once."""
+        now = asyncio.get_running_loop().time()
+        if state.attempt_number >= self.policy.attempts or now + state.upcoming_sleep >= call.deadline:
+            return True
+        if extras.allow(now):
+            return False
+        call.span.own[telemetry.RETRY_OVER_BUDGET] = True
+        return True
 
-    def _wait(self, state: RetryCallState) -> float:
+    def _wait(self, call: Call, state: RetryCallState) -> float:
         """What the upstream asks for, else a time drawn from a window that doubles (full jitter)."""
         assert state.outcome is not None
-        asked = _retry_after(state.outcome.exception())
+        asked = _asked(call, state.outcome.exception())
         if asked is not None and (seconds := seconds_asked(asked, self.wall_time())) is not None:
             return seconds
         window = min(self.policy.max_backoff, self.policy.backoff * 2.0 ** (state.attempt_number - 1))
         return self.chance() * window
 
 
-def _retry_after(error: BaseException | None) -> str | None:
-    return error.reply.header("retry-after") if isinstance(error, StatusRefused) else None
+def _asked(call: Call, error: BaseException | None) -> str | None:
+    return retry_after(call, error.reply) if isinstance(error, StatusRefused) else None
 
 
 def _note(call: Call, state: RetryCallState) -> None:

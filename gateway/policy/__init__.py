@@ -6,24 +6,30 @@ A policy is written in the config as it stands here (`retry: {attempts: 3}`) and
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
+from gateway.policy.bulkhead import AdaptivePolicy, BulkheadPolicy
 from gateway.policy.guards import BreakerPolicy, EjectPolicy, ThrottlePolicy
+from gateway.policy.hedge import HedgePolicy
 from gateway.policy.hosts import DiscoverPolicy, HealthPolicy
 from gateway.policy.inject import InjectPolicy, Mode
 from gateway.policy.shed import Priority, ShedPolicy
-from gateway.policy.units import Duration, Policy, Share, Size, show_duration, show_share
+from gateway.policy.units import Duration, Policy, Share, Size, or_off, or_on, show_duration, show_share
 
 __all__ = [
     "AT_ONCE",
     "MOST_ITEMS",
+    "AdaptivePolicy",
     "BreakerPolicy",
+    "BulkheadPolicy",
     "CachePolicy",
     "DiscoverPolicy",
     "Duration",
     "EjectPolicy",
     "HealthPolicy",
+    "HedgePolicy",
     "IdempotencyPolicy",
     "InjectPolicy",
     "Mode",
@@ -35,6 +41,8 @@ __all__ = [
     "Size",
     "ThrottlePolicy",
     "TlsPolicy",
+    "or_off",
+    "or_on",
     "show_duration",
     "show_share",
 ]
@@ -57,6 +65,14 @@ class RetryPolicy(Policy):
 
     max_backoff: Duration = Field(0.25, json_schema_extra={"default": "250ms"})
     """No wait is drawn from more than this."""
+
+    budget: Share = Field(0.1, json_schema_extra={"default": "10%"})
+    """Attempts beyond the first, as a share of the calls to the upstream that may be sent again, in each process. Three calls at a time may
+    have more."""
+
+    pause: Annotated[Duration | None, or_off(Duration)] = Field(30.0, json_schema_extra={"default": "30s"})
+    """An upstream that answers 429 or 503 with `Retry-After` is left alone for so long by all that call it, but no longer than this.
+    `false`: only the call that was told so keeps to it."""
 
     def __str__(self) -> str:
         return f"retry {self.attempts}"

@@ -1,9 +1,9 @@
-"""How durations, sizes and shares are written, and what all policies have in common."""
+"""How durations, sizes, shares and switches are written, and what all policies have in common."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -66,6 +66,26 @@ Share: TypeAlias = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{_SHARE.pattern}$", "examples": ["10%", "50%"]}),
 ]
 """A part of the whole, from 0 to 1, written in percent: `10%`."""
+
+
+def _false_is_none(value: Any) -> Any:
+    return None if value is False else value
+
+
+def or_off(kind: Any) -> Any:
+    """A validator for a field that `false` turns off."""
+    return BeforeValidator(_false_is_none, json_schema_input_type=kind | Literal[False] | None)
+
+
+def _true_is_empty(value: Any) -> Any:
+    if value is not None and not isinstance(value, bool | dict | BaseModel):
+        raise PydanticCustomError("switch", "should be true, false, or keys with their values")
+    return {} if value is True else _false_is_none(value)
+
+
+def or_on(kind: Any) -> Any:
+    """A validator for a field that `true` turns on, as it is unless written, and `false` off."""
+    return BeforeValidator(_true_is_empty, json_schema_input_type=kind | bool | None)
 
 
 def show_duration(seconds: float) -> str:

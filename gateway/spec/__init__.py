@@ -14,11 +14,13 @@ from gateway.deadline import SECONDS
 from gateway.finding import Path
 from gateway.policy import (
     BreakerPolicy,
+    BulkheadPolicy,
     CachePolicy,
     DiscoverPolicy,
     Duration,
     EjectPolicy,
     HealthPolicy,
+    HedgePolicy,
     IdempotencyPolicy,
     InjectPolicy,
     Priority,
@@ -27,6 +29,8 @@ from gateway.policy import (
     Size,
     ThrottlePolicy,
     TlsPolicy,
+    or_off,
+    or_on,
 )
 from gateway.spec.answers import MergeSpec, TransformSpec
 from gateway.spec.steps import BatchSpec, CallSpec, EndSpec, FallbackSpec, JoinSpec, LimitSpec, StepSpec, UndoSpec
@@ -40,8 +44,6 @@ from gateway.spec.words import (
     Name,
     Scalar,
     Spec,
-    or_off,
-    or_on,
 )
 
 __all__ = [
@@ -117,6 +119,12 @@ class UpstreamSpec(Spec):
 
     eject: EjectPolicy | None = None
     """Send no calls to a host of several that fails. Off unless written."""
+
+    bulkhead: BulkheadPolicy | None = None
+    """Only so many calls at a time. Off unless written; `{}` turns it on."""
+
+    hedge: HedgePolicy | None = None
+    """Ask again when a reply takes longer than usual, and take the first. Off unless written; `{}` turns it on."""
 
     throttle: ThrottlePolicy | None = None
     """Ask the upstream less while it turns calls away. Off unless written."""

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic.config import JsonDict
 
-from gateway.policy import AT_ONCE, MOST_ITEMS, CachePolicy, Duration, InjectPolicy, RetryPolicy
-from gateway.spec.words import CLOSED, METHODS, CallForwardSpec, HeaderName, Spec, Status, or_off
+from gateway.policy import AT_ONCE, MOST_ITEMS, CachePolicy, Duration, HedgePolicy, InjectPolicy, RetryPolicy, or_off
+from gateway.spec.words import CLOSED, METHODS, CallForwardSpec, HeaderName, Spec, Status
 
 
 class CallSpec(Spec):
@@ -67,6 +67,9 @@ class CallSpec(Spec):
 
     cache: Annotated[CachePolicy | None, or_off(CachePolicy)] = None
     """In place of the upstream's. `false` turns it off."""
+
+    hedge: Annotated[HedgePolicy | None, or_off(HedgePolicy)] = None
+    """In place of the upstream's; fields not written keep the upstream's. `false` turns it off."""
 
     inject: Annotated[InjectPolicy | None, or_off(InjectPolicy)] = None
     """In place of the upstream's, as a whole. `false` turns it off."""

@@ -1,9 +1,9 @@
-"""What all parts of a config share: how names are written, what is switched off by `false`, what of a client's request goes along."""
+"""What all parts of a config share: how names are written, what of a client's request goes along."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -26,26 +26,6 @@ Status: TypeAlias = Annotated[int, Field(ge=100, le=599)]
 
 CLOSED: JsonDict = {"additionalProperties": False}
 """For the JSON Schema of keys that have a pattern: others are wrong."""
-
-
-def _false_is_none(value: Any) -> Any:
-    return None if value is False else value
-
-
-def or_off(kind: Any) -> Any:
-    """A validator for a field that `false` turns off."""
-    return BeforeValidator(_false_is_none, json_schema_input_type=kind | Literal[False] | None)
-
-
-def _true_is_empty(value: Any) -> Any:
-    if value is not None and not isinstance(value, bool | dict | BaseModel):
-        raise PydanticCustomError("switch", "should be true, false, or keys with their values")
-    return {} if value is True else _false_is_none(value)
-
-
-def or_on(kind: Any) -> Any:
-    """A validator for a field that `true` turns on, as it is unless written, and `false` off."""
-    return BeforeValidator(_true_is_empty, json_schema_input_type=kind | bool | None)
 
 
 def _text_or_number(value: Any) -> Any:

@@ -60,7 +60,7 @@ endpoints:
         optional: true
         fallback: { get: "shop /stored/{order.id}", fallback: [] }
         needs: [other]
-      other: { get: shop /other, inject: { latency: 1s }, end: { when: steps.other.status == `203`, status: 200, value: null } }
+      other: { get: shop /other, hedge: {}, inject: { latency: 1s }, end: { when: steps.other.status == `203`, status: 200, value: null } }
     response:
       all: { merge: [order, { seen: "steps.other.headers.x_seen" }], how: deep, collisions: last }
       made: { transform: "json:dumps", of: [other] }
@@ -151,6 +151,7 @@ WHERE: dict[type, dict[str, str | None]] = {
         "timeout": "steps.0.timeout",
         "retry": "steps.0.retry.attempts",
         "cache": "steps.1.cache.ttl",
+        "hedge": "steps.2.hedge.percentile",
         "inject": "steps.2.inject.latency",
     },
     Loop: {
@@ -200,7 +201,7 @@ def plans() -> list[Any]:
 
 def test_what_keeps_calls_away_from_an_upstream_is_in_each_call_to_it() -> None:
     """Its policies with every field; what is not written is null."""
-    way = "discover: { a: a.test }, breaker: { consecutive: 7 }, eject: {}, health: { path: /livez }"
+    way = "discover: { a: a.test }, breaker: { consecutive: 7 }, eject: {}, health: { path: /livez }, bulkhead: {}"
     config = f"version: 1\nupstreams: {{ a: {{ {way} }} }}\n"
     (plan,) = compile_plans(load_text(config + "endpoints: [{ path: /, steps: { x: { get: a / } } }]", "gateway.yaml", {}))
 
@@ -208,6 +209,7 @@ def test_what_keeps_calls_away_from_an_upstream_is_in_each_call_to_it() -> None:
 
     assert (step["breaker"]["consecutive"], step["eject"]["out"], step["throttle"]) == (7, 30.0, None)
     assert (step["health"]["path"], step["discover"]["a"]) == ("/livez", "a.test")
+    assert step["bulkhead"] == {"permits": 100, "queue": 50, "wait": 0.05, "adaptive": None}
 
 
 @pytest.mark.parametrize("kind", WHERE, ids=lambda kind: kind.__name__)

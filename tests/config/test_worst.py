@@ -40,6 +40,8 @@ def worst(compiled: Callable[..., Any]) -> Find:
         ("{ get: slow / }", 3, 3.25),
         ("{ get: slow /, retry: false }", 1, 1),
         ("{ get: slow /, retry: { attempts: 1 } }", 1, 1),
+        ("{ get: slow /, hedge: {} }", 6, 3.25),
+        ("{ get: quick /, hedge: {} }", 2, 0.1),
         ("{ get: open / }", 1, inf),
         ("{ for_each: query.a, get: 'quick /{item}' }", 100, 1),
         ("{ for_each: query.a, get: 'quick /{item}', limit: 25 }", 25, 0.3),

@@ -19,7 +19,7 @@ from gateway.layers.timeout import Timeout
 from gateway.load import load_text
 from gateway.plan import Plan
 from gateway.reference import Fields
-from gateway.stack import shelf_of, step_stack
+from gateway.stack import UpstreamState, shelf_of, step_stack
 from gateway.store import MemoryStore
 from gateway.telemetry import Span, SpanType, Trace
 from gateway.typed import Model, ValueType
@@ -50,7 +50,10 @@ class Home:
         """Run the plan on a request whose deadline is that many seconds away."""
         values = {"path": {"id": "42"}, "query": {}, "headers": Fields(), "body": None, **request}
         store = self.store
-        of = {recipe.key: step_stack(recipe, store).around(Timeout()(self[recipe.key])) for recipe in self.plan.recipes}
+        of = {
+            recipe.key: step_stack(recipe, store, UpstreamState()).around(Timeout()(self[recipe.key]))
+            for recipe in self.plan.recipes
+        }
         batched = [step for step in self.plan.steps if step.loop and step.loop.batch]
         callers = Callers(of, {step.name: shelf for step in batched if (shelf := shelf_of(step.recipe, store))})
         return await run(self.plan, callers, values, asyncio.get_running_loop().time() + within, self.span)

@@ -16,7 +16,7 @@ from gateway.hosts import HostState
 from gateway.limit import LimitsState
 from gateway.load import load_text
 from gateway.recipe import Recipe
-from gateway.stack import Stack, WaysState, host_stack, step_stack, upstream_stack
+from gateway.stack import Stack, UpstreamState, WaysState, host_stack, step_stack, upstream_stack
 from gateway.store import MemoryStore
 
 CONFIG = """
@@ -43,13 +43,22 @@ class Stacked:
         upstream = self.recipe.upstream
         one = HostState(upstream.url)
         host = host_stack(upstream, one, (one,), LimitsState())
-        return step_stack(self.recipe, self.store), upstream_stack(upstream), host
+        return step_stack(self.recipe, self.store, self.shared), upstream_stack(upstream), host
+
+    @cached_property
+    def ways(self) -> WaysState:
+        """Those to the upstream, with what belongs to it."""
+        return WaysState(self.recipe.upstream, LimitsState(), lambda url: self.hosts.get(url, self.upstream))
+
+    @property
+    def shared(self) -> UpstreamState:
+        """What steps share of their layers."""
+        return self.ways.shared
 
     @cached_property
     def caller(self) -> Caller:
         """All of them around the upstream, their state in them."""
-        below = WaysState(self.recipe.upstream, LimitsState(), lambda url: self.hosts.get(url, self.upstream)).caller
-        return step_stack(self.recipe, self.store).around(below)
+        return step_stack(self.recipe, self.store, self.shared).around(self.ways.caller)
 
     async def __call__(self, call: Call | None = None) -> Reply:
         """Send a call through all of them."""

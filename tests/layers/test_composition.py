@@ -9,9 +9,12 @@ import pytest
 
 from gateway import telemetry
 from gateway.call import Call
-from gateway.errors import AttemptTimeout, CallTimeout, Disconnected, StatusRefused, Unreachable
+from gateway.errors import AttemptTimeout, CallTimeout, Disconnected, Paused, StatusRefused, Unreachable
 
 pytestmark = pytest.mark.looptime
+
+SHARED = "budget=0.1, pause=30.0"
+"""What is the upstream's of a retry, as it is unless written."""
 
 
 @pytest.mark.parametrize(
@@ -19,19 +22,26 @@ pytestmark = pytest.mark.looptime
     [
         pytest.param("", "", "", id="nothing written"),
         pytest.param("timeout: 500ms", "", "", id="timeout"),
-        pytest.param("retry: {}", "", "Retry(policy=RetryPolicy(attempts=2, backoff=0.025, max_backoff=0.25))", id="retry"),
+        pytest.param(
+            "retry: {}",
+            "",
+            f"Retry(policy=RetryPolicy(attempts=2, backoff=0.025, max_backoff=0.25, {SHARED})) → Pause(longest=30.0)",
+            id="retry",
+        ),
         pytest.param("retry: {attempts: 1}", "", "", id="one attempt is no retry"),
         pytest.param("cache: {ttl: 30s}", "", "Cache(policy=CachePolicy(ttl=30.0))", id="cache"),
         pytest.param(
             "cache: {ttl: 30s}, retry: {attempts: 3, backoff: 50ms}, timeout: 1s",
             "",
-            "Cache(policy=CachePolicy(ttl=30.0)) → Retry(policy=RetryPolicy(attempts=3, backoff=0.05, max_backoff=0.25))",
+            "Cache(policy=CachePolicy(ttl=30.0)) → Retry(policy=RetryPolicy(attempts=3, backoff=0.05, max_backoff=0.25, "
+            f"{SHARED})) → Pause(longest=30.0)",
             id="everything",
         ),
         pytest.param(
             "cache: {ttl: 30s}, retry: {attempts: 3}",
             "cache: {ttl: 1m}, retry: {max_backoff: 1s}",
-            "Cache(policy=CachePolicy(ttl=60.0)) → Retry(policy=RetryPolicy(attempts=3, backoff=0.025, max_backoff=1.0))",
+            "Cache(policy=CachePolicy(ttl=60.0)) → Retry(policy=RetryPolicy(attempts=3, backoff=0.025, max_backoff=1.0, "
+            f"{SHARED})) → Pause(longest=30.0)",
             id="overridden by the step",
         ),
         pytest.param("cache: {ttl: 30s}, retry: {}", "cache: false, retry: false", "", id="turned off by the step"),
@@ -223,3 +233,27 @@ async def test_exhausted_attempts_end_with_their_own_name(stacked: Any, upstream
         await users()
 
     assert float(looptime) == pytest.approx(0.2, abs=0.01)
+
+
+async def test_a_pause_is_everybodys_and_takes_no_attempt(stacked: Any, upstream: Any) -> None:
+    """A step that comes while its upstream wants to be left alone is told so before anything is sent, and that is final."""
+    users = stacked("retry: {attempts: 3}")
+    upstream.replies(upstream.reply(status=429, retry_after="20"))
+    with pytest.raises(StatusRefused):
+        await users()
+    call = users.call()
+
+    with pytest.raises(Paused):
+        await users(call)
+
+    assert (upstream.attempts, attempts_of(call)) == (1, [])
+
+
+async def test_the_attempt_after_a_pause_is_the_callers_own(stacked: Any, upstream: Any) -> None:
+    """Who was told when to come back comes then, and is not kept waiting once more."""
+    users = stacked("retry: {}")
+    upstream.replies(upstream.reply(status=503, retry_after="2"), 200)
+
+    await users()
+
+    assert upstream.times == pytest.approx([0, 2])

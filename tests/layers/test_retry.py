@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import telemetry
+from gateway.budget import BudgetState
 from gateway.call import Caller
 from gateway.errors import (
     AttemptTimeout,
@@ -318,7 +319,8 @@ async def test_cancelling_during_a_wait_ends_it(upstream: Any, make_call: Any, l
 async def test_calls_at_once_count_their_own_attempts(upstream: Any, make_call: Any) -> None:
     """One retry serves many calls at once, and none of them takes another's attempts for its own."""
     upstream.always(lambda call: upstream.after(0.01, 200 if call.attempt > int(call.target[1:]) else 503))
-    retry = retrying(upstream, attempts=4, backoff="10ms")
+    ample = BudgetState(balance=100.0, settled=0.0)
+    retry = Retry(RetryPolicy(attempts=4, backoff="10ms"), budget=ample)(upstream)
 
     replies = await asyncio.gather(*(retry(make_call(target=f"/{failures}")) for failures in [0, 1, 2, 3] * 5))
 
@@ -326,3 +328,99 @@ async def test_calls_at_once_count_their_own_attempts(upstream: Any, make_call: 
     for failures in range(4):
         numbers = [call.attempt for call in upstream.calls if call.target == f"/{failures}"]
         assert sorted(numbers) == sorted([*range(1, failures + 2)] * 5)
+
+
+async def test_a_post_with_a_key_is_tried_again(upstream: Any, make_call: Any) -> None:
+    """The upstream can tell that it is the same."""
+    upstream.replies(Disconnected("broke"), 200)
+
+    reply = await retrying(upstream)(make_call(method="POST", headers=(("idempotency-key", "k-1"),)))
+
+    assert (reply.status, upstream.attempts) == (200, 2)
+
+
+async def test_another_host_is_not_waited_for(upstream: Any, make_call: Any) -> None:
+    """A host among several that asks for time asks for itself: the next attempt goes to another one, after the usual wait."""
+    upstream.replies(upstream.reply(status=503, retry_after="60"), 200)
+
+    await retrying(upstream, backoff="100ms")(make_call(tried=["http://a.test"]))
+
+    assert upstream.times == pytest.approx([0, 0.1])
+
+
+async def storm(upstream: Any, make_call: Any, *, rate: int, seconds: int, **policy: Any) -> int:
+    """Calls that come evenly, whatever becomes of them; how many failed."""
+    retry, loop = Retry(RetryPolicy(**policy)), asyncio.get_running_loop()
+    caller, tasks = retry(upstream), []
+    for number in range(rate * seconds):
+        await asyncio.sleep(number / rate - loop.time())
+        tasks.append(asyncio.create_task(caller(make_call(deadline=loop.time() + 2))))
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    return sum(isinstance(one, CallError) for one in ended)
+
+
+@pytest.mark.parametrize("latency", [0.0, 0.1])
+async def test_a_storm_is_no_more_than_a_tenth_worse(upstream: Any, make_call: Any, latency: float) -> None:
+    """A minute in which everything fails: three attempts each would be three times the load, and it is 1.1 times."""
+    upstream.always(upstream.after(latency, 503))
+
+    failed = await storm(upstream, make_call, rate=50, seconds=60, attempts=3)
+
+    assert failed == 3000
+    assert 1.05 < upstream.attempts / 3000 <= 1.12
+
+
+async def test_what_went_well_before_a_storm_does_not_make_it_worse(upstream: Any, make_call: Any) -> None:
+    """What a good minute has earned is as good as gone, but for its last seconds."""
+    upstream.always(lambda _: 200 if asyncio.get_running_loop().time() < 40 else 503)
+
+    await storm(upstream, make_call, rate=50, seconds=60, attempts=3)
+
+    storming = sum(when >= 40 for when in upstream.times)
+    assert 1.1 < storming / 1000 <= 1.2
+
+
+async def test_every_second_failure_is_made_good_while_calls_are_few(upstream: Any, make_call: Any) -> None:
+    """Loans are paid back by what goes well: an upstream with a fault now and then is retried as if there were no budget."""
+    upstream.always(lambda _: 503 if upstream.attempts % 2 else 200)
+
+    failed = await storm(upstream, make_call, rate=5, seconds=20)
+
+    assert failed == 0
+
+
+async def test_who_is_over_budget_is_told_at_once(upstream: Any, make_call: Any, looptime: Any) -> None:
+    """There is no wait for an attempt that is not made, and the step's span says why there is none."""
+    budget = BudgetState(lost=3)
+    upstream.replies(503)
+    call = make_call()
+
+    with pytest.raises(StatusRefused):
+        await Retry(RetryPolicy(), budget=budget)(upstream)(call)
+
+    assert (upstream.attempts, looptime) == (1, 0)
+    assert call.span.own == {telemetry.RETRY_OVER_BUDGET: True}
+
+
+async def test_cancelling_a_back_off_gives_its_loan_back(upstream: Any, make_call: Any) -> None:
+    """Nobody knows what the attempt would have come to."""
+    budget = BudgetState()
+    upstream.replies(upstream.reply(status=503, retry_after="2"))
+    task = asyncio.create_task(Retry(RetryPolicy(), budget=budget)(upstream)(make_call()))
+    await asyncio.sleep(1)
+    lent = budget.lent
+
+    task.cancel()
+    await asyncio.sleep(0)
+
+    assert (lent, budget.lent, budget.lost) == (1, 0, 0)
+
+
+async def test_a_call_that_goes_well_pays_a_loan_back(upstream: Any, make_call: Any) -> None:
+    """Whoever lost it: the upstream is worth asking again."""
+    budget = BudgetState(lost=3)
+    upstream.replies(200)
+
+    await Retry(RetryPolicy(), budget=budget)(upstream)(make_call())
+
+    assert budget.lost == 2

@@ -148,6 +148,7 @@ def test_a_clients_own_fault_is_a_400_that_names_the_reference() -> None:
     [
         (429, "7", {"retry-after": "7"}),
         (429, "0", {"retry-after": "0"}),
+        (429, "86400", {"retry-after": "300"}),
         (429, "-1", {}),
         (429, "7.5", {}),
         (429, "soon", {}),

@@ -85,6 +85,17 @@ def test_a_status_may_pass_or_is_final(make_call: Callable[..., Call], status: i
     assert verdict is (Verdict.RETRYABLE if status in PASSING and method in IDEMPOTENT else Verdict.FATAL)
 
 
+@pytest.mark.parametrize("kind", TABLE, ids=lambda kind: kind.__name__)
+def test_a_key_makes_any_method_repeatable(make_call: Callable[..., Call], kind: type[errors.CallError]) -> None:
+    """An upstream that gets an `Idempotency-Key` knows what it has had before: a POST with one is as good as a PUT."""
+    error, rule = TABLE[kind]
+    headers = (("accept", "application/json"), ("idempotency-key", "k-1"))
+
+    verdict = classify(make_call(method="POST", headers=headers), error)
+
+    assert verdict is (Verdict.FATAL if rule == NEVER else Verdict.RETRYABLE)
+
+
 @pytest.mark.parametrize("status", [200, 204, 404, 500])
 def test_a_reply_is_good(make_call: Callable[..., Call], status: int) -> None:
     """Whether a status is accepted was decided before; what comes back as a reply is one."""

@@ -70,7 +70,15 @@ class Retry:
                 raise first
             return await caller(call.varied(call.span, call.deadline, number))
 
-        return await self._loop(call, extras)(attempt)
+        try:
+            return await self._loop(call, extras)(attempt)
+        except CallError as last:
+            raise last.with_traceback(None) from None
+        finally:
+            # Frames of tenacity hold errors, and errors the frames they have passed: what they came with, megabytes at times, would stay
+            # until somebody looks for garbage.
+            first.with_traceback(None)
+            del first
 
     def _loop(self, call: Call, extras: Extras) -> AsyncRetrying:
         return AsyncRetrying(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 
 from gateway import telemetry
 from gateway.budget import BudgetState
-from gateway.call import Caller
+from gateway.call import Call, Caller, Reply
 from gateway.errors import (
     AttemptTimeout,
     BadReply,
@@ -424,3 +427,27 @@ async def test_a_call_that_goes_well_pays_a_loan_back(upstream: Any, make_call: 
     await Retry(RetryPolicy(), budget=budget)(upstream)(make_call())
 
     assert budget.lost == 2
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3])
+async def test_what_attempts_came_to_is_freed_with_the_call(make_call: Any, attempts: int) -> None:
+    """An error can have a reply of megabytes with it, and whoever serves looks for garbage rarely."""
+    made: list[weakref.ref[Disconnected]] = []
+
+    async def upstream(call: Call) -> Reply:
+        error = Disconnected("broken")
+        made.append(weakref.ref(error))
+        try:
+            raise error
+        finally:
+            del error
+
+    gc.disable()
+    try:
+        with suppress(Disconnected):
+            await Retry(RetryPolicy(attempts=attempts))(upstream)(make_call())
+        left = [one() for one in made]
+    finally:
+        gc.enable()
+
+    assert left == [None] * attempts

@@ -61,13 +61,14 @@ class Retry:
         return reply
 
     async def _again(self, caller: Caller, call: Call, first: CallError, extras: Extras) -> Reply:
-        numbers = count(1)
+        numbers, made = count(1), [first]
+        del first
 
         async def attempt() -> Reply:
             # The first attempt has been made; tenacity is told how it went and takes over from there.
             number = next(numbers)
             if number == 1:
-                raise first
+                raise made[0]
             return await caller(call.varied(call.span, call.deadline, number))
 
         try:
@@ -77,8 +78,7 @@ class Retry:
         finally:
             # Frames of tenacity hold errors, and errors the frames they have passed: what they came with, megabytes at times, would stay
             # until somebody looks for garbage.
-            first.with_traceback(None)
-            del first
+            made.pop().with_traceback(None)
 
     def _loop(self, call: Call, extras: Extras) -> AsyncRetrying:
         return AsyncRetrying(

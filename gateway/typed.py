@@ -58,8 +58,8 @@ class ValueType:
             raise BadReply(self._complaint(error)) from None
         except Unencodable as error:
             raise BadReply(str(error)) from error
-        except Exception as error:
-            # The type's own validators are somebody else's code; what they trip over is this value all the same.
+        except (Exception, SystemExit) as error:
+            # The type's own validators are somebody else's code; what they trip over is this value all the same, and no end of the server.
             raise BadReply(f"the type of the step raises {type(error).__name__}") from error
 
     @cached_property

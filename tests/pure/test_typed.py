@@ -39,6 +39,11 @@ def trip(value: Any) -> Any:
     raise KeyError(value)
 
 
+def leave(value: Any) -> Any:
+    """One that was written for a script."""
+    raise SystemExit(value)
+
+
 def test_value_is_what_its_type_makes_of_it():
     """Defaults are filled in, numbers in text become numbers, members that the type does not know are gone; names stay the upstream's."""
     made = ValueType(list[Order])([{"id": "7", "items": [{"sku": "a"}], "internal": True}])
@@ -111,10 +116,11 @@ def test_value_without_a_form_in_json_does_not_fit(value):
         ValueType(str)(value)
 
 
-def test_bug_in_a_validator_is_a_misfit():
-    """What somebody's own code trips over is the value; it is no bug of the gateway's, and the value is not quoted."""
-    with pytest.raises(BadReply, match=r"^the type of the step raises KeyError$"):
-        ValueType(Annotated[str, AfterValidator(trip)])("s3cret")
+@pytest.mark.parametrize(("validator", "error"), [(trip, "KeyError"), (leave, "SystemExit")], ids=["bug", "exit"])
+def test_bug_in_a_validator_is_a_misfit(validator, error):
+    """What somebody's own code trips over is the value; it is no bug of the gateway's, nor its end, and the value is not quoted."""
+    with pytest.raises(BadReply, match=rf"^the type of the step raises {error}$"):
+        ValueType(Annotated[str, AfterValidator(validator)])("s3cret")
 
 
 @pytest.mark.parametrize(("kind", "takes"), [(int, False), (int | None, True), (Any, True), (list[int], False)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import json
@@ -20,9 +21,21 @@ from urllib.request import urlopen
 
 import pytest
 import uvicorn
+import uvloop
 
 from gateway import Gateway
-from gateway.cli.serve import GARBAGE, claim, leave_quietly, leave_to, make_app, options, refusal, startup_failure_told
+from gateway.cli.serve import (
+    DOORS,
+    GARBAGE,
+    claim,
+    doors,
+    leave_quietly,
+    leave_to,
+    make_app,
+    options,
+    refusal,
+    startup_failure_told,
+)
 
 ENDPOINT = "  - path: /a/{id}\n    steps: { user: { get: 'users /users/{path.id}' } }\n"
 DEAD_EXPORT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_PROTOCOL": "pigeon"}
@@ -290,3 +303,38 @@ def test_only_a_failed_start_is_told_as_one() -> None:
     """Whoever leaves with another status means it."""
     with pytest.raises(SystemExit), startup_failure_told():
         sys.exit(0)
+
+
+def test_new_connections_are_accepted_many_at_a_time() -> None:
+    """A loop that seldom comes by must not let new clients wait for a turn each."""
+    clients = [socket.socket() for _ in range(DOORS)]
+
+    with claim("127.0.0.1", 0, "") as taken, doors(taken) as sockets:
+        for client in clients:
+            client.connect(taken.getsockname())
+        accepted = uvloop.run(_accepted_in(3, sockets))
+
+    for client in clients:
+        client.close()
+    assert accepted == DOORS
+
+
+async def _accepted_in(turns: int, sockets: list[socket.socket]) -> int:
+    """Connections that a loop has accepted when it has come by so many times."""
+    loop, accepted = asyncio.get_running_loop(), []
+
+    class Accepted(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            accepted.append(transport)
+
+    servers = [await loop.create_server(Accepted, sock=sock) for sock in sockets]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    count = len(accepted)
+    for server in servers:
+        server.close()
+    await asyncio.sleep(0.01)
+    for transport in accepted:
+        transport.abort()
+    await asyncio.sleep(0.01)
+    return count

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from bench.__main__ import RESULTS, load_average, machine
+from bench.overload import docs
 from bench.overload.picture import draw
 from bench.overload.report import report
 from bench.overload.results import Results
@@ -17,13 +18,16 @@ from bench.overload.trial import CONNECTIONS, PATIENCE, Settings
 from bench.processes import Broken
 from bench.run import say
 
-FULL = Settings(before=1.0, load=3.0, after=2.5, calibration=2.0, is_compared=True)
+FULL = Settings(before=0.75, load=2.5, after=3.0, calibration=2.0, is_compared=True)
 QUICK = Settings(before=0.5, load=1.5, after=1.0, calibration=0.5, is_compared=False)
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Measure, print and draw. Exit status: 0 measured, 1 the gateway did not work, 130 interrupted."""
     asked = arguments().parse_args(args)
+    if asked.write_docs:
+        docs.write()
+        return 0
     # make is told to end with SIGTERM as often as with Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = QUICK if asked.quick else FULL

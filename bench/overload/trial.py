@@ -24,6 +24,12 @@ from bench.stage import Stage
 CALM = 0.5
 """Multiple of the capacity before and after a load."""
 
+WARM = 0.5
+"""Seconds of answers before anything is looked at: connections are made, which costs more than to use them."""
+
+WIDTH = 32
+"""Clients of a closed loop: enough to keep the gateway busy, and fewer than it would turn away."""
+
 CONNECTIONS = 1500
 PATIENCE = 2.0
 """Seconds after which a client leaves."""
@@ -60,19 +66,20 @@ class Behind(Stage):
 
 @contextmanager
 def running(scenario: Scenario, guard: str) -> Iterator[tuple[Runner, Behind, Children]]:
-    """A gateway that gives right answers, and what stands behind it. Raises `Broken`."""
+    """A gateway that gives right answers and has its connections, and what stands behind it. Raises `Broken`."""
     with Children() as children:
         behind = Behind(children)
         runner = Runner(behind, children, PEERS[guard], scenario.workload)
         runner.start()
         runner.check()
+        runner.load(WIDTH, 1_000_000, WARM)
         yield runner, behind, children
 
 
 def calibrate(scenario: Scenario, guard: str, seconds: float) -> tuple[float, float | None]:
     """Right answers per second that are possible, and the CPU µs of one: the best of three closed loops."""
     with running(scenario, guard) as (runner, _, _):
-        rounds = [runner.load(32, 1_000_000, seconds) for _ in range(3)]
+        rounds = [runner.load(WIDTH, 1_000_000, seconds) for _ in range(3)]
     return max(one.per_second for one in rounds), min((one.cpu_us for one in rounds if one.cpu_us is not None), default=None)
 
 

@@ -7,13 +7,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.overload import figures
+from bench.docs import filled
+from bench.overload import docs, figures
 from bench.overload.arrivals import Stretch, arrivals, boundaries
 from bench.overload.figures import Seen
 from bench.overload.goals import GOALS
 from bench.overload.load import GIVEN_UP, LOST, WRONG
 from bench.overload.picture import MEASURES, draw
-from bench.overload.report import report
+from bench.overload.report import SECTIONS, report
 from bench.overload.results import GUARDED, UNGUARDED, Level, Results, Taken, ceiling
 from bench.overload.run import MULTIPLES
 from bench.overload.scenarios import PEERS, SCENARIOS
@@ -223,6 +224,15 @@ def test_both_gateways_have_what_is_asked_for(guard, tmp_path, monkeypatch):
     plans = Gateway.load(options[options.index("--config") + 1]).plans
 
     assert [plan.path for plan in plans] == [f"{scenario.workload.path}{{id}}" for scenario in SCENARIOS]
+
+
+def test_the_page_says_what_the_kept_run_found():
+    """If not: `python -m bench.overload --write-docs`."""
+    page, results = docs.PAGE.read_text(), Results.read(docs.KEPT)
+
+    assert "<!-- bench: goals -->" in page
+    assert filled(page, SECTIONS, results) == page
+    assert draw(results) == docs.PICTURE.read_text()
 
 
 @pytest.mark.slow

@@ -18,8 +18,8 @@ from bench.overload.trial import CONNECTIONS, PATIENCE, Settings
 from bench.processes import Broken
 from bench.run import say
 
-FULL = Settings(before=0.75, load=2.5, after=3.0, calibration=2.0, is_compared=True)
-QUICK = Settings(before=0.5, load=1.5, after=1.0, calibration=0.5, is_compared=False)
+FULL = Settings(before=0.75, load=2.5, after=3.0, calibration=2.0, multiples=(0.5, 1.0, 2.0, 5.0, 10.0), is_compared=True)
+QUICK = Settings(before=0.5, load=1.5, after=1.0, calibration=0.5, multiples=(0.5, 2.0, 10.0), is_compared=False)
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -59,7 +59,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench.overload", description="What becomes of answers when more is asked than can be done."
     )
-    parser.add_argument("--quick", action="store_true", help="shorter, and without the comparison: under a minute")
+    parser.add_argument("--quick", action="store_true", help="shorter, fewer levels, and without the comparison: under a minute")
     parser.add_argument(
         "--save", default="latest-overload", metavar="NAME", help="results/NAME.json, .md and .svg (default: latest-overload)"
     )

@@ -7,15 +7,12 @@ from bench.overload.scenarios import SCENARIOS, Scenario
 from bench.overload.trial import Settings, calibrate, trial
 from bench.run import say
 
-MULTIPLES = (0.5, 1.0, 2.0, 5.0, 10.0)
-"""Of the capacity."""
-
 
 def measure(results: Results, settings: Settings) -> None:
     """Measure everything. Raises `Broken`."""
     for scenario in SCENARIOS:
         results.scenarios[scenario.name] = taken = capacity(scenario, settings)
-        for multiple in MULTIPLES:
+        for multiple in settings.multiples:
             for guard in (GUARDED, UNGUARDED) if settings.is_compared else (GUARDED,):
                 level = trial(scenario, guard, multiple, taken.capacity, settings)
                 taken.levels.setdefault(guard, []).append(level)

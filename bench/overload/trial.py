@@ -47,6 +47,9 @@ class Settings:
     calibration: float
     """Seconds in which the capacity is looked for, three times."""
 
+    multiples: Sequence[float]
+    """Of the capacity, one after the other."""
+
     is_compared: bool
     """Whether the gateway without its guards is measured too."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from bench.docs import filled
 from bench.overload import docs, figures
+from bench.overload.__main__ import FULL
 from bench.overload.arrivals import Stretch, arrivals, boundaries
 from bench.overload.figures import Seen
 from bench.overload.goals import GOALS
@@ -16,7 +17,6 @@ from bench.overload.load import GIVEN_UP, LOST, WRONG
 from bench.overload.picture import MEASURES, draw
 from bench.overload.report import SECTIONS, report
 from bench.overload.results import GUARDED, UNGUARDED, Level, Results, Taken, ceiling
-from bench.overload.run import MULTIPLES
 from bench.overload.scenarios import PEERS, SCENARIOS
 from bench.overload.trial import Settings, level, trial
 from bench.overload.upstream import Workers
@@ -44,7 +44,7 @@ def results():
     scenarios = {"cpu": Taken(100.0, 1000.0), "upstream": Taken(100.0)}
     for taken in scenarios.values():
         for guard in (GUARDED, UNGUARDED):
-            taken.levels[guard] = [replace(LEVEL, multiple=multiple) for multiple in MULTIPLES]
+            taken.levels[guard] = [replace(LEVEL, multiple=multiple) for multiple in FULL.multiples]
     return Results({"cores": 2}, {"load": 4.0}, scenarios)
 
 
@@ -239,7 +239,7 @@ def test_the_page_says_what_the_kept_run_found():
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_a_level_is_measured_from_calm_to_calm(scenario):
     """A real gateway and a real load, for a second: everything asked for is accounted for."""
-    settings = Settings(before=0.3, load=0.5, after=0.3, calibration=0.1, is_compared=False)
+    settings = Settings(before=0.3, load=0.5, after=0.3, calibration=0.1, multiples=(1.0,), is_compared=False)
 
     taken = trial(scenario, GUARDED, 1.0, 100.0, settings)
 

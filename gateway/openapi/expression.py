@@ -1,4 +1,4 @@
-"""JMESPath's syntax tree and the schema of what is searched → the schema of what it finds: `gateway.search`, with schemas for values.
+"""JMESPath's syntax tree and the schema of what is searched → the schema of what it finds: `gateway.expressions.search`, with schemas for values.
 
 A node it has no rule for finds anything. So does a value that the schema says nothing of.
 """
@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from gateway.expressions.search import holds
 from gateway.openapi.functions import Argument, may_fail, result_of
 from gateway.openapi.schema import ANY, NOTHING, NULL, Schema, Schemas, array_of, object_of, tuple_of
-from gateway.search import holds
 
 Node: TypeAlias = Mapping[str, Any]
 
@@ -26,6 +26,8 @@ _EMPTY: Mapping[str | None, Schema] = {
 }
 """What of each type does not hold."""
 
+_NUMBERS = frozenset({"integer", "number", None})
+_TEXTS = frozenset({"string", None})
 _AT_LEAST = {"string": "minLength", "array": "minItems", "object": "required"}
 
 
@@ -110,8 +112,17 @@ def _not(search: Search, node: Node, schema: Schema) -> Schema:
 
 
 def _comparator(search: Search, node: Node, schema: Schema) -> Schema:
-    search.children(node, schema)
-    return _BOOLEAN if node["value"] in ("eq", "ne") else {"type": ["boolean", "null"]}
+    one, other = (search.schemas.kinds(found) for found in search.children(node, schema))
+    if node["value"] in ("eq", "ne"):
+        return _BOOLEAN
+    if _may_be_a_number_and_a_text(one, other) or _may_be_a_number_and_a_text(other, one):
+        search.may_fail = True
+    return {"type": ["boolean", "null"]}
+
+
+def _may_be_a_number_and_a_text(one: set[str | None], other: set[str | None]) -> bool:
+    """Neither of a number and a text comes first: the search fails."""
+    return bool(one & _NUMBERS and other & _TEXTS)
 
 
 def _held(one: Schema) -> Schema:

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from gateway.expressions.reference import BadExpression, Expression, Unresolved, parse_expression
 from gateway.openapi.expression import Search
 from gateway.openapi.schema import ANY, LOOKS, Schema, Schemas
-from gateway.reference import BadExpression, Expression, Unresolved, parse_expression
 
 COMPONENTS: dict[str, Schema] = {
     "a.Item": {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}, "required": ["a", "b"]},
@@ -242,6 +242,8 @@ TEXT: Schema = {"type": "string"}
         ("name == 'a' && tags", {"anyOf": [{"const": False}, {"type": "array", "items": TEXT}]}),
         ("to_array(name)", {"type": "array", "prefixItems": [TEXT], "items": False, "minItems": 1}),
         ("other", ANY),
+        ("age > `17`", {"type": ["boolean", "null"]}),
+        ("name < tags", {"type": ["boolean", "null"]}),
     ],
 )  # fmt: skip
 def test_it_is_as_exact_as_it_can_be(text: str, schema: Schema) -> None:
@@ -253,9 +255,19 @@ def test_it_is_as_exact_as_it_can_be(text: str, schema: Schema) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["length(nick)", "join(',', orders)", "sort_by(orders, &c)", "abs(name)", "merge(@, nick)", "contains(name, age)"]
+    "text",
+    [
+        "length(nick)",
+        "join(',', orders)",
+        "sort_by(orders, &c)",
+        "abs(name)",
+        "merge(@, nick)",
+        "contains(name, age)",
+        "name < age",
+        "age > other",
+    ],
 )
-def test_a_function_that_may_be_given_the_wrong_thing_may_fail(text: str) -> None:
+def test_what_may_be_given_the_wrong_thing_may_fail(text: str) -> None:
     """Then there is no value, and whoever uses it is told."""
     assert found_in(USER, text)[1]
 

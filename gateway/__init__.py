@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from gateway.answer.transform import off_loop
     from gateway.app import Gateway
     from gateway.errors import ConfigError, GatewayError
     from gateway.face import Endpoint, step
-    from gateway.transform import off_loop
 
 __all__ = ["ConfigError", "Endpoint", "Gateway", "GatewayError", "__version__", "off_loop", "step"]
 
@@ -24,7 +24,7 @@ _HOMES = {
     "GatewayError": "gateway.errors",
     "Endpoint": "gateway.face",
     "step": "gateway.face",
-    "off_loop": "gateway.transform",
+    "off_loop": "gateway.answer.transform",
 }
 
 

@@ -24,8 +24,6 @@ from starlette.responses import JSONResponse, Response
 from gateway import __version__
 from gateway.call import Callers
 from gateway.compile import compile_plans
-from gateway.discovery import Find, make_find
-from gateway.documents import ask_document, warn_of_drift
 from gateway.errors import StartError
 from gateway.export import Tracing
 from gateway.face import read_class
@@ -40,13 +38,15 @@ from gateway.inbound.visit import VisitsState
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
 from gateway.plan import Plan, broken_on_purpose
+from gateway.plan.recipe import Upstream
 from gateway.problem import Problem, of_status
-from gateway.pulse import Pulse
-from gateway.recipe import Upstream
-from gateway.shedding import SheddingState
 from gateway.stack import WaysState, shelf_of, step_stack
+from gateway.states.shedding import SheddingState
 from gateway.store import MemoryStore
 from gateway.upkeep import Upkeep
+from gateway.upkeep.discovery import Find, make_find
+from gateway.upkeep.documents import ask_document, warn_of_drift
+from gateway.upkeep.pulse import Pulse
 from gateway.upstream import Client, make_client, make_sender
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from gateway.encode import Unencodable, encode_json
-from gateway.reference import Unresolved, as_text
+from gateway.expressions.reference import Unresolved, as_text
+from gateway.formats.encode import Unencodable, encode_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from gateway.deadline import GRPC, SECONDS
-from gateway.decode import decode_json
-from gateway.encode import encode_json
-from gateway.reference import Scope
+from gateway.expressions.reference import Scope
+from gateway.formats.decode import decode_json
+from gateway.formats.encode import encode_json
 from gateway.verdict import IDEMPOTENCY_KEY
 
 KEY = "idempotency key"

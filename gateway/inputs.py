@@ -21,7 +21,7 @@ from pydantic_core import (
     core_schema,
 )
 
-from gateway.reference import Fields
+from gateway.expressions.reference import Fields
 
 Where: TypeAlias = Literal["path", "query", "header"]
 

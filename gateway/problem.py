@@ -13,7 +13,7 @@ from math import ceil
 from typing import Any, TypeAlias
 
 from gateway import errors
-from gateway.encode import encode_json
+from gateway.formats.encode import encode_json
 from gateway.inputs import Misfit
 
 MEDIA_TYPE = "application/problem+json"

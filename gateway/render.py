@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 from gateway.bodies import Encoding
 from gateway.call import Call, Headers
-from gateway.encode import Unencodable
 from gateway.errors import Unrendered
-from gateway.recipe import Recipe
-from gateway.reference import REQUEST, Expression, Scope, Structure, Template, Unresolved, as_text
+from gateway.expressions.reference import REQUEST, Expression, Scope, Structure, Template, Unresolved, as_text
+from gateway.formats.encode import Unencodable
+from gateway.plan.recipe import Recipe
 from gateway.syntax import CONTROL, NOT_IN_A_HEADER, has_dot_segment
 from gateway.telemetry import Span
 

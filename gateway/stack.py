@@ -11,11 +11,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Protocol
 
-from gateway.breaking import BreakerState
-from gateway.budget import BudgetState
 from gateway.call import Call, Caller, Layer, Reply, Shelf
-from gateway.ejection import OutlierState
-from gateway.hosts import HostsState, HostState, Place
 from gateway.layers.balance import Balance
 from gateway.layers.breaker import Breaker
 from gateway.layers.bulkhead import Bulkhead
@@ -29,9 +25,13 @@ from gateway.layers.throttle import Throttle
 from gateway.layers.timeout import Timeout
 from gateway.layers.trace import Trace
 from gateway.limit import LimitsState
-from gateway.pause import PauseState
-from gateway.recipe import Recipe, Upstream
-from gateway.throttling import ThrottleState
+from gateway.plan.recipe import Recipe, Upstream
+from gateway.states.breaking import BreakerState
+from gateway.states.budget import BudgetState
+from gateway.states.ejection import OutlierState
+from gateway.states.hosts import HostsState, HostState, Place
+from gateway.states.pause import PauseState
+from gateway.states.throttling import ThrottleState
 
 
 class Sender(Protocol):

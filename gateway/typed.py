@@ -12,11 +12,11 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from gateway.decode import JsonText
-from gateway.encode import Unencodable, encode_json
+from gateway.answer.transform import Hook
 from gateway.errors import BadReply
 from gateway.finding import show
-from gateway.transform import Hook
+from gateway.formats.decode import JsonText
+from gateway.formats.encode import Unencodable, encode_json
 
 LONGEST = 200
 """Characters that the place of a mistake may take in a trace; upstreams decide how deep and how long it is."""

@@ -16,8 +16,8 @@ from gateway.call import Call, Headers, Reply
 from gateway.deadline import line_writer
 from gateway.errors import AttemptTimeout, BadReply, CallError, Disconnected, StartError, Unreachable, Unrendered
 from gateway.passage import Passage
+from gateway.plan.recipe import Upstream
 from gateway.policy import TlsPolicy
-from gateway.recipe import Upstream
 from gateway.syntax import PORTS
 from gateway.transport import Body, Outgoing, Streamed, Transport, Whole, exchange, framed, make_context
 from gateway.verdict import is_repeatable, judge

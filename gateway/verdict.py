@@ -6,7 +6,6 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from gateway.call import NO_BODY, Reply
-from gateway.decode import Undecodable
 from gateway.errors import (
     AttemptTimeout,
     BadReply,
@@ -16,6 +15,7 @@ from gateway.errors import (
     TooLarge,
     Unreachable,
 )
+from gateway.formats.decode import Undecodable
 
 if TYPE_CHECKING:
     from gateway.call import Call, Headers

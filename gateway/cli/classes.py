@@ -9,8 +9,8 @@ from importlib import import_module
 from types import ModuleType
 
 from gateway.errors import StartError
+from gateway.expressions.reference import did_you_mean
 from gateway.face import Endpoint, has_path
-from gateway.reference import did_you_mean
 
 
 def find_classes(names: Iterable[str]) -> list[type[Endpoint]]:

@@ -19,7 +19,7 @@ from gateway.finding import Finding
 from gateway.inbound.paths import Paths
 from gateway.load import Loaded, load_file
 from gateway.plan import Plan, broken_on_purpose
-from gateway.worst import worst_of
+from gateway.plan.worst import worst_of
 
 ALIKE = 0.6
 """How much a path must resemble another to be what was meant."""

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
+from gateway.answer.merge import Deep, Keyed, Merge, Shallow
+from gateway.answer.transform import Transform
+from gateway.expressions.reference import Expression, Structure, Template
 from gateway.inputs import Input
-from gateway.merge import Deep, Keyed, Merge, Shallow
 from gateway.plan import End, Loop, Passthrough, Plan, Step
+from gateway.plan.recipe import Recipe
+from gateway.plan.worst import Worst, worst_of
 from gateway.policy import Policy
-from gateway.recipe import Recipe
-from gateway.reference import Expression, Structure, Template
-from gateway.transform import Transform
-from gateway.worst import Worst, worst_of
 
 
 def as_data(plan: Plan) -> dict[str, Any]:

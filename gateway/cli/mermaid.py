@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.plan import Plan, Step
-from gateway.wording import on_a_line
+from gateway.plan.wording import on_a_line
 
 _ENTITIES = str.maketrans({char: f"#{ord(char)};" for char in '#"`<>&{}'})
 """Characters that mean something in a label, as Mermaid writes them: `#` first of all, since it begins every one."""

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 
+from gateway.answer.shape import Shape
+from gateway.answer.transform import Hook
 from gateway.bodies import AS_IT_CAME
 from gateway.compile.fields import fields_input
 from gateway.compile.foreseen import members
@@ -23,16 +25,14 @@ from gateway.compile.typing import typed
 from gateway.compile.upstreams import compile_upstream
 from gateway.compile.ways import check_shared_ways
 from gateway.errors import ConfigError
+from gateway.expressions.reference import did_you_mean
 from gateway.finding import Path
 from gateway.idempotency import CREDENTIALS
 from gateway.inputs import Input, Where, make_input
 from gateway.load import Loaded
 from gateway.plan import Plan, Step
-from gateway.reference import did_you_mean
-from gateway.shape import Shape
 from gateway.spec import AnswerSpec, EndpointSpec, GatewaySpec
 from gateway.syntax import WITH_BODY
-from gateway.transform import Hook
 from gateway.typed import Model
 from gateway.verdict import IDEMPOTENCY_KEY
 

@@ -13,7 +13,7 @@ from gateway.openapi.reply import template_of
 from gateway.syntax import CONTROL
 
 if TYPE_CHECKING:
-    from gateway.recipe import Recipe
+    from gateway.plan.recipe import Recipe
 
 _SCHEMES = ("http://", "https://")
 

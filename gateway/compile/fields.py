@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from gateway.answer.selection import DEEPEST, LONGEST, MOST
+from gateway.answer.shape import Shape
 from gateway.inputs import Input
 from gateway.plan import Step
-from gateway.selection import DEEPEST, LONGEST, MOST
-from gateway.shape import Shape
 
 NAME = "fields"
 

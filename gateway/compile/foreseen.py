@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from functools import reduce
 from typing import Any, TypeAlias
 
-from gateway.merge import Concat, Deep, Keyed, Merge, Shallow
-from gateway.reference import Expression
-from gateway.search import Node
+from gateway.answer.merge import Concat, Deep, Keyed, Merge, Shallow
+from gateway.expressions.reference import Expression
+from gateway.expressions.search import Node
 
 Members: TypeAlias = Mapping[str, Any]
 """By name what can be told of each: a template, a node of an expression, or None."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from gateway.answer.head import Head
 from gateway.compile.report import Reading
 from gateway.compile.upstreams import HOP_BY_HOP, check_value
+from gateway.expressions.reference import Expression, Template
 from gateway.finding import Path
-from gateway.head import Head
-from gateway.reference import Expression, Template
 from gateway.spec import EndpointSpec
 
 _OURS = (

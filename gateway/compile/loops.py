@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from gateway.compile.recipes import Surroundings, compile_recipe
 from gateway.compile.report import Reading
+from gateway.expressions.reference import did_you_mean
 from gateway.finding import Path
 from gateway.plan import Batch, Join, Loop
-from gateway.recipe import Recipe
-from gateway.reference import did_you_mean
+from gateway.plan.recipe import Recipe
 from gateway.spec import BatchSpec, JoinSpec, LimitSpec, StepSpec
 
 _OF_LOOPS = ("concurrency", "limit", "items", "batch", "join")

@@ -13,11 +13,11 @@ from gateway.compile.hosts import check_path
 from gateway.compile.report import Names, Reading, Report
 from gateway.compile.sending import Writes, base_headers, carried_key, compile_body, forwarded
 from gateway.compile.upstreams import check_forward, check_headers, check_value
+from gateway.expressions.reference import BadExpression, Expression, Structure, Template, did_you_mean, masked, parse_structure
 from gateway.finding import Path
 from gateway.formats import FORMATS
+from gateway.plan.recipe import Meaning, Policies, Recipe, Target, Upstream
 from gateway.policy import Policy
-from gateway.recipe import Meaning, Policies, Recipe, Target, Upstream
-from gateway.reference import BadExpression, Expression, Structure, Template, did_you_mean, masked, parse_structure
 from gateway.spec import METHODS, CallSpec, UpstreamSpec
 from gateway.syntax import CONTROL
 

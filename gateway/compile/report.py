@@ -9,9 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from gateway.finding import Finding, Path, Piece, Source
-from gateway.inputs import Where
-from gateway.reference import (
+from gateway.expressions.reference import (
     REQUEST,
     BadExpression,
     Expression,
@@ -23,6 +21,8 @@ from gateway.reference import (
     parse_template,
     pieces,
 )
+from gateway.finding import Finding, Path, Piece, Source
+from gateway.inputs import Where
 
 Parsed = TypeVar("Parsed", bound=Template | Expression)
 

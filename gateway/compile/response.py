@@ -8,15 +8,15 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
+from gateway.answer.merge import Collisions, Concat, Deep, Keyed, Merge, Prefer, Shallow, Strategy
+from gateway.answer.shape import nodes
+from gateway.answer.transform import BadHook, Hook, Transform, find_hook
 from gateway.compile.foreseen import LIST, OBJECT, collide, kind
 from gateway.compile.report import Reading
+from gateway.expressions.reference import Expression, Structure, did_you_mean, parse_expression
 from gateway.finding import Path
 from gateway.load.validation import in_words
-from gateway.merge import Collisions, Concat, Deep, Keyed, Merge, Prefer, Shallow, Strategy
-from gateway.reference import Expression, Structure, did_you_mean, parse_expression
-from gateway.shape import nodes
 from gateway.spec import MergeSpec, TransformSpec
-from gateway.transform import BadHook, Hook, Transform, find_hook
 
 AnySpec = TypeVar("AnySpec", MergeSpec, TransformSpec)
 

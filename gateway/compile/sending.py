@@ -11,10 +11,10 @@ from gateway import idempotency
 from gateway.bodies import AS_IT_CAME, ENCODINGS, Encoding
 from gateway.call import Headers
 from gateway.compile.report import Reading
+from gateway.expressions.reference import SENT, Structure, Template, parse_expression
 from gateway.finding import Path
 from gateway.formats import FORMATS
-from gateway.recipe import Upstream
-from gateway.reference import SENT, Structure, Template, parse_expression
+from gateway.plan.recipe import Upstream
 from gateway.spec import CallSpec
 from gateway.syntax import WITH_BODY
 from gateway.verdict import IDEMPOTENCY_KEY

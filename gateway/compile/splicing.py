@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from gateway.answer.head import Head
+from gateway.answer.merge import Merge
+from gateway.answer.shape import children
+from gateway.answer.transform import Transform
+from gateway.expressions.reference import Expression, Structure
 from gateway.formats import JSON, SPLICED
-from gateway.head import Head
-from gateway.merge import Merge
 from gateway.plan import Step
-from gateway.recipe import Recipe
-from gateway.reference import Expression, Structure
-from gateway.shape import children
-from gateway.transform import Transform
+from gateway.plan.recipe import Recipe
 
 
 def spliced(steps: Iterable[Step], response: Structure | None, head: Head | None) -> tuple[Step, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.reference import Expression, Structure, walk
-from gateway.search import Node
-from gateway.shape import nodes
+from gateway.answer.shape import nodes
+from gateway.expressions.reference import Expression, Structure, walk
+from gateway.expressions.search import Node
 
 
 def spread(response: Structure) -> Structure:

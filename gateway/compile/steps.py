@@ -9,13 +9,13 @@ from gateway.compile.loops import compile_loop
 from gateway.compile.recipes import Surroundings, compile_recipe
 from gateway.compile.report import Reading, Report
 from gateway.compile.undo import compile_undo
+from gateway.expressions.reference import Structure, did_you_mean
 from gateway.finding import Path
 from gateway.plan import End, Step
-from gateway.recipe import Recipe
-from gateway.reference import Structure, did_you_mean
+from gateway.plan.recipe import Recipe
+from gateway.plan.worst import calls_of
 from gateway.spec import METHODS, EndSpec, FallbackSpec, StepSpec
 from gateway.telemetry import SpanType
-from gateway.worst import calls_of
 
 _NO_BODY = (204, 205, 304)
 """Statuses of answers that have none."""

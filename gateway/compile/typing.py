@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from gateway.compile.report import Report
 from gateway.errors import BadReply
+from gateway.expressions.reference import Structure
 from gateway.finding import Path
 from gateway.plan import Step
-from gateway.recipe import Recipe
-from gateway.reference import Structure
+from gateway.plan.recipe import Recipe
 from gateway.typed import ValueType
 
 _REMEDY = "write 'TYPE | None', or give it a fallback without references"

@@ -10,7 +10,7 @@ from gateway.compile.report import Report
 from gateway.compile.ways import check_way
 from gateway.deadline import GRPC, SECONDS
 from gateway.finding import Path
-from gateway.recipe import Upstream
+from gateway.plan.recipe import Upstream
 from gateway.spec import ForwardSpec, UpstreamSpec
 from gateway.syntax import NOT_IN_A_HEADER
 

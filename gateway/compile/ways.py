@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from gateway.compile.report import Report
 from gateway.finding import Path
+from gateway.plan.recipe import Upstream
 from gateway.policy import TlsPolicy
-from gateway.recipe import Upstream
 from gateway.spec import UpstreamSpec
 from gateway.syntax import CONTROL
 

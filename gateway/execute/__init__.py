@@ -26,10 +26,10 @@ from gateway.execute.ending import end
 from gateway.execute.loop import Round
 from gateway.execute.undo import WritesState
 from gateway.execute.values import ValuesState, make_values, with_own
+from gateway.expressions.reference import Unresolved
+from gateway.expressions.search import holds
 from gateway.plan import End, Plan, Step
-from gateway.reference import Unresolved
 from gateway.render import resolve
-from gateway.search import holds
 from gateway.telemetry import Span
 
 

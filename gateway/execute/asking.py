@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gateway.call import Callers, Ended, Failed, Outcome, Reply, Skipped, value_type
 from gateway.errors import BadReply, CallError
-from gateway.recipe import Recipe
-from gateway.reference import Scope, Unresolved
+from gateway.expressions.reference import Scope, Unresolved
+from gateway.plan.recipe import Recipe
 from gateway.render import render_call
 from gateway.telemetry import Span
 

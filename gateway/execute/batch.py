@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from gateway.call import Call, Failed, Outcome, Reply, Shelf, value_type
-from gateway.encode import Unencodable, encode_json
 from gateway.errors import BadReply, CallError, NotThere
 from gateway.execute.asking import Ask
 from gateway.execute.items import place_of, sort_out
+from gateway.expressions.reference import Scope, Unresolved
+from gateway.formats.encode import Unencodable, encode_json
 from gateway.plan import Batch
-from gateway.recipe import Recipe
-from gateway.reference import Scope, Unresolved
+from gateway.plan.recipe import Recipe
 from gateway.render import render_call
 from gateway.telemetry import Span
 

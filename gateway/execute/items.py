@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gateway.encode import Unencodable, encode_json
-from gateway.reference import Expression, Unresolved, as_text
+from gateway.expressions.reference import Expression, Unresolved, as_text
+from gateway.formats.encode import Unencodable, encode_json
 
 
 def identity_of(item: Any) -> str:

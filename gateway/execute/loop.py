@@ -22,9 +22,9 @@ from gateway.execute.asking import Ask
 from gateway.execute.batch import Fetching
 from gateway.execute.ending import end
 from gateway.execute.items import distinct
+from gateway.expressions.reference import REQUEST, Scope, Unresolved
 from gateway.plan import Batch, Loop
-from gateway.recipe import Recipe, Validate
-from gateway.reference import REQUEST, Scope, Unresolved
+from gateway.plan.recipe import Recipe, Validate
 from gateway.render import is_by_client, resolve
 from gateway.telemetry import Span
 

@@ -17,8 +17,8 @@ from gateway.call import Callers, Failed, Outcome, Reply
 from gateway.execute.asking import Ask
 from gateway.execute.ending import end
 from gateway.execute.values import with_own
+from gateway.expressions.reference import Scope
 from gateway.plan import Step, Undo
-from gateway.reference import Scope
 from gateway.telemetry import Span
 
 

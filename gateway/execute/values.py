@@ -8,8 +8,8 @@ from typing import Any
 
 from gateway.call import Gathered, Outcome, Reply
 from gateway.execute.items import finder, join
+from gateway.expressions.reference import Fields, Scope
 from gateway.plan import Join, Plan, Step
-from gateway.reference import Fields, Scope
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ from typing import Any, get_type_hints
 
 from pydantic.errors import PydanticUserError
 
+from gateway.answer.transform import BadHook, Hook, make_hook
 from gateway.face.endpoint import Endpoint
-from gateway.transform import BadHook, Hook, make_hook
 from gateway.typed import ValueType
 
 

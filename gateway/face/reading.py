@@ -9,11 +9,11 @@ from typing import Annotated, Any
 from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from gateway.answer.transform import BadHook, Hook
 from gateway.face.answering import find_answer
 from gateway.face.endpoint import Endpoint, WrittenStep
 from gateway.face.places import Places, find_places, shown_file
 from gateway.finding import Origin, Path
-from gateway.transform import BadHook, Hook
 from gateway.typed import Model, ValueType
 
 

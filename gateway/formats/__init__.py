@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gateway.decode import check_json, decode_base64, decode_json, decode_lines, decode_text
+from gateway.formats.decode import check_json, decode_base64, decode_json, decode_lines, decode_text
 from gateway.formats.xml import decode_xml
 
 if TYPE_CHECKING:

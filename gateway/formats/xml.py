@@ -10,7 +10,7 @@ import re
 from typing import Any, NoReturn
 from xml.parsers import expat
 
-from gateway.decode import Undecodable, decode_text
+from gateway.formats.decode import Undecodable, decode_text
 
 DEEPEST = 100
 """Elements within one another."""

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.plan import Plan
 from gateway.problem import OVERLOADED
-from gateway.shedding import SheddingState
+from gateway.states.shedding import SheddingState
 
 _HEADERS, _BODY = OVERLOADED.as_http()
 

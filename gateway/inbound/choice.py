@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Any
 
+from gateway.answer.selection import BadSelection, parse_selection
 from gateway.inbound.request import Refused
 from gateway.inputs import Misfit
 from gateway.plan import Plan
+from gateway.plan.prune import prune
 from gateway.problem import of_inputs
-from gateway.prune import prune
-from gateway.selection import BadSelection, parse_selection
 
 KEPT = 32
 """Plans for one endpoint. Clients have a few selections, and whoever makes up new ones all the time must not fill the memory."""

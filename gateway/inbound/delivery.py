@@ -14,18 +14,18 @@ from typing import Any
 from starlette.types import Send
 
 from gateway import telemetry
+from gateway.answer.shape import Part
 from gateway.call import Failed
-from gateway.decode import Undecodable
-from gateway.encode import Unencodable
 from gateway.errors import CallError, CallTimeout
 from gateway.execute import Ran
+from gateway.expressions.reference import Unresolved
+from gateway.formats.decode import Undecodable
+from gateway.formats.encode import Unencodable
 from gateway.inbound.parts import Parts
 from gateway.inbound.response import UNSHAPEABLE, VARY, WITHOUT_BODY, check_made, head_of, server_timing, told_undone
 from gateway.inbound.visit import ClientGone
 from gateway.limit import Limit, LimitsState
 from gateway.problem import NO_STORE, Problem, of_error
-from gateway.reference import Unresolved
-from gateway.shape import Part
 from gateway.telemetry import Span
 
 PIECE = 64 * 1024

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from starlette.types import Receive, Scope, Send
 
 from gateway import telemetry
+from gateway.answer.shape import Shaped
 from gateway.call import Callers
 from gateway.deadline import GRPC, SECONDS
 from gateway.errors import CallTimeout
@@ -28,7 +29,6 @@ from gateway.inbound.visit import ClientGone, VisitsState
 from gateway.limit import Limit, LimitsState
 from gateway.plan import Plan
 from gateway.problem import COMPLETE, Problem, of_error, of_status
-from gateway.shape import Shaped
 from gateway.telemetry import Attribute, Span, SpanType
 
 _WANTED = frozenset((b"traceparent", b"tracestate", b"user-agent", b"accept", b"last-event-id", SECONDS.encode(), GRPC.encode()))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.encode import encode_json
+from gateway.formats.encode import encode_json
 from gateway.inbound.accept import preferred
 
 LAST = "end"

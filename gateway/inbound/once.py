@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.types import Scope
 
+from gateway.expressions.reference import SENT
 from gateway.idempotency import (
     CREDENTIALS,
     BadKey,
@@ -25,7 +26,6 @@ from gateway.inbound.response import Response, problem_response
 from gateway.layers.cache import Store
 from gateway.policy import IdempotencyPolicy
 from gateway.problem import KEY_IN_USE, KEY_MISSING, KEY_REUSED, of_bad_key
-from gateway.reference import SENT
 from gateway.verdict import IDEMPOTENCY_KEY
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.answer.shape import Part
 from gateway.execute import Ran
 from gateway.inbound.events import LAST, Form
 from gateway.inbound.response import failures_of, tell_missing
 from gateway.plan import Plan
 from gateway.problem import Problem
-from gateway.shape import Part
 
 
 @dataclass(slots=True)

@@ -9,14 +9,14 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope
 
 from gateway.deadline import BadTimeout, read_timeout
-from gateway.decode import Undecodable, decode_json
 from gateway.errors import CallTimeout
+from gateway.expressions.reference import SENT
+from gateway.formats.decode import Undecodable, decode_json
 from gateway.inbound.visit import ClientGone
 from gateway.inputs import read_inputs
 from gateway.limit import Limit, LimitsState
 from gateway.plan import Plan
 from gateway.problem import Problem, of_bad_timeout, of_error, of_inputs, of_status
-from gateway.reference import SENT
 
 LARGEST_BODY = 1024**2
 """Bytes of a request's body."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from gateway import telemetry
+from gateway.answer.shape import Answer, Shaped
 from gateway.call import Ended, Failed, Gathered, Outcome, Reply, Skipped
 from gateway.errors import CallError, TooManyItems
 from gateway.execute import Ran
+from gateway.expressions.reference import Unresolved
 from gateway.plan import Plan, Step
 from gateway.problem import COMPLETE, INCOMPLETE, NO_STORE, TYPE, Problem, RawHeaders, of_end, of_error, proxy_status
-from gateway.reference import Unresolved
-from gateway.shape import Answer, Shaped
 from gateway.telemetry import Span, Trace
 
 Failure: TypeAlias = tuple[Step, CallError]

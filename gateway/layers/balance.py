@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from gateway import telemetry
 from gateway.call import Call, Caller, Reply
 from gateway.errors import Unreachable, Unsent
-from gateway.hosts import HostsState, choose
+from gateway.states.hosts import HostsState, choose
 from gateway.syntax import PORTS
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from gateway import telemetry
-from gateway.breaking import Admission, BreakerState
 from gateway.call import Call, Caller, Reply
 from gateway.errors import BreakerOpen, CallError
 from gateway.passage import Heard
+from gateway.states.breaking import Admission, BreakerState
 from gateway.verdict import is_failing, is_fault
 
 _log = logging.getLogger("gateway.breaker")

@@ -15,9 +15,9 @@ from functools import partial
 from gateway import telemetry
 from gateway.call import Call, Caller, Reply
 from gateway.errors import BulkheadFull, CallTimeout, TimedOut
-from gateway.gradient import PATIENCE, GradientState
-from gateway.permits import PermitsState
 from gateway.policy import BulkheadPolicy, show_duration
+from gateway.states.gradient import PATIENCE, GradientState
+from gateway.states.permits import PermitsState
 
 
 @dataclass(frozen=True, slots=True)

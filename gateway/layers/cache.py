@@ -17,9 +17,9 @@ from typing import Any, Protocol
 
 from gateway import telemetry
 from gateway.call import NO_BODY, Call, Caller, Expectation, Headers, Reply
-from gateway.decode import JsonText, decode_json
-from gateway.encode import encode_json
 from gateway.formats import SPLICED
+from gateway.formats.decode import JsonText, decode_json
+from gateway.formats.encode import encode_json
 from gateway.policy import CachePolicy
 
 FORMAT = 3

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.call import Call, Caller, Reply
-from gateway.ejection import OutlierState
 from gateway.errors import CallError
+from gateway.states.ejection import OutlierState
 from gateway.verdict import is_failing, is_fault
 
 _log = logging.getLogger("gateway.eject")

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gateway import telemetry
-from gateway.budget import BudgetState
 from gateway.call import Call, Caller, Reply
 from gateway.errors import CallError
-from gateway.latency import LatencyState
 from gateway.policy import HedgePolicy
+from gateway.states.budget import BudgetState
+from gateway.states.latency import LatencyState
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from functools import partial
 from gateway import telemetry
 from gateway.call import Call, Caller, Reply
 from gateway.errors import Paused, StatusRefused
-from gateway.pause import TOO_MANY, PauseState, retry_after
+from gateway.states.pause import TOO_MANY, PauseState, retry_after
 from gateway.syntax import seconds_asked
 
 _ASKING = frozenset({TOO_MANY, 503})

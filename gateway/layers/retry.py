@@ -20,11 +20,11 @@ from itertools import count
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from gateway import telemetry
-from gateway.budget import BudgetState, Extras
 from gateway.call import Call, Caller, Reply
 from gateway.errors import CallError, StatusRefused
-from gateway.pause import retry_after
 from gateway.policy import RetryPolicy
+from gateway.states.budget import BudgetState, Extras
+from gateway.states.pause import retry_after
 from gateway.syntax import seconds_asked
 from gateway.verdict import Verdict, classify
 

@@ -13,7 +13,7 @@ from functools import partial
 from gateway import telemetry
 from gateway.call import Call, Caller, Reply
 from gateway.errors import CallError, Throttled
-from gateway.throttling import ThrottleState
+from gateway.states.throttling import ThrottleState
 from gateway.verdict import is_refusal, is_refusing
 
 

@@ -14,7 +14,7 @@ from gateway import telemetry
 from gateway.call import Call, Caller, Reply
 from gateway.errors import CallError, CallTimeout, StatusRefused
 from gateway.passage import Flow
-from gateway.recipe import Upstream
+from gateway.plan.recipe import Upstream
 from gateway.syntax import PORTS
 from gateway.telemetry import Span, SpanType
 

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
+from gateway.expressions.reference import did_you_mean
 from gateway.finding import Finding, Path, Source, at
-from gateway.reference import did_you_mean
 from gateway.spec import CHARACTERS, GatewaySpec, known_keys
 
 _GONE = object()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import NamedTuple
 
+from gateway.expressions.reference import Structure
 from gateway.openapi.components import ComponentsState, Source
 from gateway.openapi.document import Document
 from gateway.openapi.join import join_schema
@@ -14,8 +15,7 @@ from gateway.openapi.reply import reply_schema
 from gateway.openapi.schema import ANY, NULL, Schema, Schemas, array_of, object_of
 from gateway.openapi.structure import Reading
 from gateway.plan import Batch, Loop, Plan, Step
-from gateway.recipe import Recipe
-from gateway.reference import Structure
+from gateway.plan.recipe import Recipe
 
 _STATUS: Schema = {"type": "object", "properties": {"status": {"type": "integer"}}, "required": ["status"]}
 

@@ -1,4 +1,4 @@
-"""What is left of a value of which a client chooses the members: `gateway.selection`, with schemas for values."""
+"""What is left of a value of which a client chooses the members: `gateway.answer.selection`, with schemas for values."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from gateway.decode import Undecodable, decode_json
+from gateway.expressions.reference import did_you_mean
+from gateway.formats.decode import Undecodable, decode_json
 from gateway.load.nodes import NotYaml, read_plain
 from gateway.openapi.components import Source
-from gateway.reference import did_you_mean
 from gateway.spec import METHODS
 
 LARGEST = 16 * 1024**2

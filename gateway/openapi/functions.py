@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
+from gateway.expressions.search import signature
 from gateway.openapi.schema import ANY, Schema, Schemas, array_of, tuple_of
-from gateway.search import signature
 
 Argument: TypeAlias = Schema | Callable[[Schema], Schema]
 """A value's schema, or for `&expression` what it finds in an element."""

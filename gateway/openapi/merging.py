@@ -1,11 +1,11 @@
-"""Merges, as `gateway.merge` does them, of schemas: what several parts of an answer make together."""
+"""Merges, as `gateway.answer.merge` does them, of schemas: what several parts of an answer make together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from gateway.merge import Concat, Keyed, Merge, Prefer, Shallow
+from gateway.answer.merge import Concat, Keyed, Merge, Prefer, Shallow
 from gateway.openapi.schema import ANY, NOTHING, Schema, Schemas, array_of
 
 

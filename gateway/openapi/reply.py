@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.call import Expectation
+from gateway.expressions.reference import Expression
 from gateway.openapi.components import ComponentsState
 from gateway.openapi.document import REFERENCE, Document
 from gateway.openapi.schema import ANY, NULL, Schema, Schemas
-from gateway.recipe import Recipe, Target
-from gateway.reference import Expression
+from gateway.plan.recipe import Recipe, Target
 
 _TEXT: Schema = {"type": ["string", "null"]}
 _OF_FORMAT: Mapping[str, Schema] = {"text": _TEXT, "bytes": _TEXT, "jsonl": {"type": ["array", "null"]}, "xml": ANY}

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from gateway.merge import Merge
+from gateway.answer.merge import Merge
+from gateway.answer.transform import Hook, Transform
+from gateway.expressions.reference import Expression, Structure, Template
 from gateway.openapi.components import ComponentsState, Source
 from gateway.openapi.expression import Search
 from gateway.openapi.merging import merge_schema
 from gateway.openapi.schema import ANY, Schema, Schemas, object_of, tuple_of
-from gateway.reference import Expression, Structure, Template
-from gateway.transform import Hook, Transform
 
 Found: TypeAlias = tuple[Schema, bool]
 """What is found, and whether it may fail: there are values of which nothing can be made."""

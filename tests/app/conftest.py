@@ -19,7 +19,7 @@ import respx
 
 from gateway import Gateway
 from gateway.call import Call, Caller
-from gateway.recipe import Upstream
+from gateway.plan.recipe import Upstream
 from gateway.telemetry import SpanType, Trace
 from gateway.upstream import make_client, make_sender
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from gateway import Gateway
+from gateway.plan.recipe import Upstream
 from gateway.policy import DiscoverPolicy
-from gateway.recipe import Upstream
 from gateway.upstream import make_client, make_sender
 
 pytestmark = pytest.mark.looptime

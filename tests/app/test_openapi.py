@@ -15,7 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel
 
 from gateway import Endpoint, Gateway, step
-from gateway import documents as documents_module
+from gateway.upkeep import documents as documents_module
 
 CONFIG = """
 version: 1

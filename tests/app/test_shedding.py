@@ -13,7 +13,7 @@ import pytest
 import respx
 
 from gateway import Gateway
-from gateway.pulse import BEAT, Pulse, allowed_memory, resident_memory
+from gateway.upkeep.pulse import BEAT, Pulse, allowed_memory, resident_memory
 
 CONFIG = """
 version: 1

@@ -16,7 +16,7 @@ from opentelemetry.trace import TraceState
 from gateway.errors import StartError
 from gateway.export import Tracing
 from gateway.layers.trace import Trace as TraceLayer
-from gateway.recipe import Upstream
+from gateway.plan.recipe import Upstream
 from gateway.telemetry import SHAPE, Attribute, SpanType, Trace
 
 ROOT = SpanType("GET /home/{id}", "server", {"http.route": "/home/{id}"})

@@ -23,7 +23,7 @@ from gateway.errors import (
     Unrendered,
 )
 from gateway.layers.timeout import Timeout
-from gateway.recipe import Upstream
+from gateway.plan.recipe import Upstream
 from gateway.transport import Transport
 from gateway.upstream import Received, judge, make_client, make_sender, translate
 

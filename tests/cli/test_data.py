@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
+from gateway.answer.head import Head
+from gateway.answer.shape import Shape
 from gateway.call import Expectation
 from gateway.cli.data import as_data
 from gateway.compile import compile_plans
-from gateway.head import Head
 from gateway.inputs import Input
 from gateway.load import load_text
 from gateway.plan import Batch, End, Join, Loop, Passthrough, Plan, Step, Undo
-from gateway.recipe import Policies, Recipe, Target
-from gateway.shape import Shape
-from gateway.worst import Worst
+from gateway.plan.recipe import Policies, Recipe, Target
+from gateway.plan.worst import Worst
 
 CONFIG = """
 version: 1

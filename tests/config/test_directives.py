@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.answer.shape import Answer
 from gateway.compile import compile_plans
-from gateway.decode import decode_json
-from gateway.encode import encode_json
 from gateway.errors import ConfigError
+from gateway.formats.decode import decode_json
+from gateway.formats.encode import encode_json
 from gateway.load import load_text
 from gateway.plan import Plan
-from gateway.shape import Answer
 
 CONFIG = """
 version: 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.worst import Worst, show_seconds, worst_of
+from gateway.plan.worst import Worst, show_seconds, worst_of
 
 Find = Callable[..., Worst]
 

@@ -15,10 +15,10 @@ from gateway.call import Callers
 from gateway.compile import compile_plans
 from gateway.errors import ConfigError
 from gateway.execute import Ran, run
+from gateway.expressions.reference import Fields
 from gateway.layers.timeout import Timeout
 from gateway.load import load_text
 from gateway.plan import Plan
-from gateway.reference import Fields
 from gateway.stack import UpstreamState, shelf_of, step_stack
 from gateway.store import MemoryStore
 from gateway.telemetry import Span, SpanType, Trace

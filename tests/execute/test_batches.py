@@ -7,9 +7,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from gateway.decode import decode_json
-from gateway.encode import encode_json
 from gateway.errors import BadReply, Disconnected, NotThere, StatusRefused
+from gateway.formats.decode import decode_json
+from gateway.formats.encode import encode_json
 
 pytestmark = pytest.mark.looptime
 

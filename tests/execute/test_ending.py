@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.decode import JsonText
 from gateway.errors import CallError
+from gateway.formats.decode import JsonText
 
 pytestmark = pytest.mark.looptime
 

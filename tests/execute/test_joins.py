@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.decode import decode_json
-from gateway.encode import encode_json
+from gateway.formats.decode import decode_json
+from gateway.formats.encode import encode_json
 
 pytestmark = pytest.mark.looptime
 

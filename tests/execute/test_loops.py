@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from gateway.call import Failed, Gathered
-from gateway.decode import decode_json
-from gateway.encode import encode_json
 from gateway.errors import BadReply, Disconnected, StatusRefused, TooManyItems, Unrendered
+from gateway.formats.decode import decode_json
+from gateway.formats.encode import encode_json
 
 pytestmark = pytest.mark.looptime
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.shape import Answer
+from gateway.answer.shape import Answer
 
 pytestmark = pytest.mark.looptime
 

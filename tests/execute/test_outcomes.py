@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.call import Failed, Reply, Skipped
-from gateway.decode import JsonText
 from gateway.errors import BadReply, Disconnected, NeedFailed, StatusRefused, Unrendered
+from gateway.formats.decode import JsonText
 
 pytestmark = pytest.mark.looptime
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway import telemetry
 from gateway.errors import Disconnected
-from gateway.reference import Fields
+from gateway.expressions.reference import Fields
 
 pytestmark = pytest.mark.looptime
 

@@ -12,11 +12,11 @@ import pytest
 from gateway.call import Call, Caller, Reply
 from gateway.compile import compile_plans
 from gateway.errors import ConfigError
-from gateway.hosts import HostState
 from gateway.limit import LimitsState
 from gateway.load import load_text
-from gateway.recipe import Recipe
+from gateway.plan.recipe import Recipe
 from gateway.stack import Stack, UpstreamState, WaysState, host_stack, step_stack, upstream_stack
+from gateway.states.hosts import HostState
 from gateway.store import MemoryStore
 
 CONFIG = """

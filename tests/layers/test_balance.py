@@ -10,10 +10,10 @@ import pytest
 
 from gateway.call import Call, Reply
 from gateway.errors import Disconnected, StatusRefused, Unreachable
-from gateway.hosts import HostsState, HostState
 from gateway.layers.balance import Balance
 from gateway.layers.retry import Retry
 from gateway.policy import RetryPolicy
+from gateway.states.hosts import HostsState, HostState
 
 pytestmark = pytest.mark.looptime
 

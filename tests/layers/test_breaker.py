@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from gateway.breaking import BreakerState
 from gateway.call import Call, Expectation
 from gateway.errors import (
     AttemptTimeout,
@@ -26,6 +25,7 @@ from gateway.errors import (
 from gateway.layers.breaker import Breaker
 from gateway.passage import Flow
 from gateway.policy import BreakerPolicy
+from gateway.states.breaking import BreakerState
 
 pytestmark = pytest.mark.looptime
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from gateway import telemetry
 from gateway.call import Caller, Expectation, Reply
-from gateway.decode import JsonText
 from gateway.errors import CallError, Disconnected, StatusRefused
 from gateway.formats import SPLICED
+from gateway.formats.decode import JsonText
 from gateway.layers.cache import Cache, Store, key_of, may_store
 from gateway.policy import CachePolicy
 from gateway.store import MemoryStore

@@ -9,7 +9,7 @@ import pytest
 
 from gateway import telemetry
 from gateway.errors import BreakerOpen, BulkheadFull, CallTimeout, Disconnected, StatusRefused
-from gateway.latency import FEWEST
+from gateway.states.latency import FEWEST
 
 pytestmark = pytest.mark.looptime
 

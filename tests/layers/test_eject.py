@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from gateway.ejection import OutlierState
 from gateway.errors import CallError, CallTimeout, Unreachable
-from gateway.hosts import HostState
 from gateway.layers.eject import Eject
 from gateway.policy import EjectPolicy
+from gateway.states.ejection import OutlierState
+from gateway.states.hosts import HostState
 
 pytestmark = pytest.mark.looptime
 

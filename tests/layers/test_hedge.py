@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from gateway import telemetry
-from gateway.budget import BudgetState
 from gateway.call import Caller
 from gateway.errors import Disconnected
-from gateway.latency import FEWEST
 from gateway.layers.hedge import Hedge
 from gateway.policy import HedgePolicy
+from gateway.states.budget import BudgetState
+from gateway.states.latency import FEWEST
 
 pytestmark = pytest.mark.looptime
 

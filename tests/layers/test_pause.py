@@ -11,7 +11,7 @@ from gateway import telemetry
 from gateway.call import Caller, Reply
 from gateway.errors import Paused, StatusRefused
 from gateway.layers.pause import Pause
-from gateway.pause import PauseState
+from gateway.states.pause import PauseState
 
 pytestmark = pytest.mark.looptime
 

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import telemetry
-from gateway.budget import BudgetState
 from gateway.call import Call, Caller, Reply
 from gateway.errors import (
     AttemptTimeout,
@@ -31,6 +30,7 @@ from gateway.errors import (
 )
 from gateway.layers.retry import Retry
 from gateway.policy import RetryPolicy
+from gateway.states.budget import BudgetState
 
 pytestmark = pytest.mark.looptime
 

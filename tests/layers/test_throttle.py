@@ -21,7 +21,7 @@ from gateway.errors import (
 )
 from gateway.layers.throttle import Throttle
 from gateway.policy import ThrottlePolicy
-from gateway.throttling import ThrottleState
+from gateway.states.throttling import ThrottleState
 
 pytestmark = pytest.mark.looptime
 

@@ -14,7 +14,7 @@ from gateway.compile import compile_plans
 from gateway.errors import AttemptTimeout, BadReply, CallError, ConfigError, Disconnected, Unreachable
 from gateway.layers.trace import Trace
 from gateway.load import load_text
-from gateway.recipe import Upstream
+from gateway.plan.recipe import Upstream
 
 pytestmark = pytest.mark.looptime
 

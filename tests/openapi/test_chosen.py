@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from gateway.answer.selection import parse_selection
 from gateway.openapi.chosen import chosen
-from gateway.selection import parse_selection
 
 ITEM: dict[str, Any] = {
     "type": "object",

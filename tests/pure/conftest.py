@@ -11,9 +11,9 @@ import pytest
 
 from gateway.call import Call
 from gateway.compile import compile_plans
+from gateway.expressions.reference import Fields
 from gateway.load import load_text
 from gateway.plan import Plan
-from gateway.reference import Fields
 from gateway.render import render_call
 from gateway.telemetry import Span, SpanType, Trace
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.decode import check_json
+from gateway.formats.decode import check_json
 from gateway.inbound.accept import preferred
 from gateway.inbound.events import EVENTS, LINES, Form, form_for, is_over
 

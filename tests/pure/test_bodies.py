@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import Unrendered
-from gateway.reference import SENT
+from gateway.expressions.reference import SENT
 
 ENDPOINT = """
 path: /notes/{id}

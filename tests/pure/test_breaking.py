@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.breaking import Admission, BreakerState
 from gateway.policy import BreakerPolicy
-from gateway.window import TENTHS
+from gateway.states.breaking import Admission, BreakerState
+from gateway.states.window import TENTHS
 
 
 def breaker(chance: float = 0.5, **written: Any) -> BreakerState:

@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.budget import LOANS, MEMORY, BudgetState, Extras
 from gateway.errors import Disconnected
+from gateway.states.budget import LOANS, MEMORY, BudgetState, Extras
 
 
 def earned(calls: int, share: float = 0.1, now: float = 0.0) -> BudgetState:

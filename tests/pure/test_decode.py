@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.decode import Undecodable, check_json, decode_json
-from gateway.encode import encode_json
+from gateway.formats.decode import Undecodable, check_json, decode_json
+from gateway.formats.encode import encode_json
 
 OUT_OF_BOUNDS = "a number in it is out of all bounds"
 

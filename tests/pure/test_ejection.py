@@ -8,9 +8,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from gateway.ejection import OutlierState
-from gateway.hosts import HostState, choose
 from gateway.policy import EjectPolicy
+from gateway.states.ejection import OutlierState
+from gateway.states.hosts import HostState, choose
 
 
 def outliers(count: int = 3, **written: Any) -> list[OutlierState]:

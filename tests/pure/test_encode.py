@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.decode import JsonText
-from gateway.encode import Unencodable, encode_json
-from gateway.reference import Fields
+from gateway.expressions.reference import Fields
+from gateway.formats.decode import JsonText
+from gateway.formats.encode import Unencodable, encode_json
 
 text = st.text(st.characters(), max_size=4)
 json_values = st.recursive(

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.decode import Undecodable
-from gateway.encode import encode_json
 from gateway.formats import FORMATS
+from gateway.formats.decode import Undecodable
+from gateway.formats.encode import encode_json
 from gateway.formats.xml import DEEPEST, MOST
 
 BOMB = b'<!DOCTYPE a [<!ENTITY b "bbbbbbbb"><!ENTITY c "&b;&b;&b;&b;">]><a>&c;</a>'

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.gradient import FEWEST, PATIENCE, PROBE, GradientState
-from gateway.permits import PermitsState
+from gateway.states.gradient import FEWEST, PATIENCE, PROBE, GradientState
+from gateway.states.permits import PermitsState
 
 
 @dataclass

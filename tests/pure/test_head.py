@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.head import LONGEST, Head
-from gateway.reference import Fields, parse_expression, parse_template
+from gateway.answer.head import LONGEST, Head
+from gateway.expressions.reference import Fields, parse_expression, parse_template
 
 
 def lines(text: str, **scope: Any) -> tuple[list[tuple[bytes, bytes]], dict[str, str]]:

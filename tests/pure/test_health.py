@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.health import HealthState
 from gateway.policy import HealthPolicy
+from gateway.states.health import HealthState
 
 
 def heard(checks: str, **policy: int) -> str:

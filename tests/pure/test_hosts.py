@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.hosts import DECAY, UNKNOWN, HostsState, HostState, Place, choose
+from gateway.states.hosts import DECAY, UNKNOWN, HostsState, HostState, Place, choose
 
 A, B, C = "http://a", "http://b", "http://c"
 

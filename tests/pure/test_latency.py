@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.latency import FEWEST, LatencyState
+from gateway.states.latency import FEWEST, LatencyState
 
 
 def observed(state: LatencyState, seconds: list[float]) -> LatencyState:

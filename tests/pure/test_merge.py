@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.decode import JsonText, check_json
-from gateway.encode import encode_json
-from gateway.merge import Collisions, Concat, Deep, Keyed, Merge, Prefer, Shallow, Strategy
-from gateway.reference import Unresolved, parse_expression
+from gateway.answer.merge import Collisions, Concat, Deep, Keyed, Merge, Prefer, Shallow, Strategy
+from gateway.expressions.reference import Unresolved, parse_expression
+from gateway.formats.decode import JsonText, check_json
+from gateway.formats.encode import encode_json
 
 BY_ID = parse_expression("id")
 WAYS: list[Strategy] = [

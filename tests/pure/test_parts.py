@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.answer.selection import parse_selection
 from gateway.call import Ended, Failed, Outcome, Reply, Skipped
 from gateway.errors import Unreachable
 from gateway.execute import Ran
@@ -18,8 +19,7 @@ from gateway.inbound.events import EVENTS, LINES
 from gateway.inbound.parts import Parts
 from gateway.inbound.response import answer
 from gateway.plan import Plan
-from gateway.prune import prune
-from gateway.selection import parse_selection
+from gateway.plan.prune import prune
 from gateway.telemetry import SpanType, Trace
 
 Compiled = Callable[..., Plan]

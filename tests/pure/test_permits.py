@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.permits import PermitsState
+from gateway.states.permits import PermitsState
 
 
 def test_a_permit_is_free_only_when_nobody_waits_for_it() -> None:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.decode import JsonText
+from gateway.answer.selection import BadSelection, parse_selection
+from gateway.formats.decode import JsonText
 from gateway.plan import Plan
-from gateway.prune import prune
-from gateway.selection import BadSelection, parse_selection
+from gateway.plan.prune import prune
 
 Compiled = Callable[..., Plan]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.reference import (
+from gateway.expressions.reference import (
     LONGEST,
     BadExpression,
     Expression,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jmespath.exceptions import JMESPathError
 
-from gateway.search import holds, make_search
+from gateway.expressions.search import holds, make_search
 
 names = st.sampled_from("abc")
 documents = st.recursive(

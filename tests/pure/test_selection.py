@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.decode import JsonText, Undecodable
-from gateway.selection import BadSelection, Selection, parse_selection
+from gateway.answer.selection import BadSelection, Selection, parse_selection
+from gateway.formats.decode import JsonText, Undecodable
 
 ORDERS = [{"id": 1, "total": 5, "items": [{"sku": "a", "n": 1}]}, {"id": 2, "items": []}]
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.decode import JsonText, check_json, decode_json
-from gateway.encode import encode_json
+from gateway.answer.shape import Answer, Shape
+from gateway.answer.transform import off_loop
 from gateway.errors import ConfigError
+from gateway.expressions.reference import Unresolved
+from gateway.formats.decode import JsonText, check_json, decode_json
+from gateway.formats.encode import encode_json
 from gateway.plan import Plan
-from gateway.reference import Unresolved
-from gateway.shape import Answer, Shape
-from gateway.transform import off_loop
 
 CANARY = "c4n4ry"
 FAILURE = {"type": "urn:problem:fanin:deadline", "title": "Too late", "status": 504, "step": "orders"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.policy import ShedPolicy
-from gateway.shedding import LATE_FOR, LESS, MORE, SheddingState
+from gateway.states.shedding import LATE_FOR, LESS, MORE, SheddingState
 
 BEAT = 0.25
 

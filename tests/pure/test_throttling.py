@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.policy import ThrottlePolicy
-from gateway.throttling import ThrottleState
+from gateway.states.throttling import ThrottleState
 
 
 def throttle(taken: int, refused: int, chance: float = 0.5, **written: Any) -> ThrottleState:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import gateway
-from gateway.decode import check_json
-from gateway.reference import Unresolved
-from gateway.transform import BadHook, Hook, find_hook, make_hook
+from gateway.answer.transform import BadHook, Hook, find_hook, make_hook
+from gateway.expressions.reference import Unresolved
+from gateway.formats.decode import check_json
 
 CANARY = "c4n4ry"
 

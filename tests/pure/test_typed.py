@@ -9,8 +9,8 @@ from typing import Annotated, Any, Optional
 import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from gateway.decode import JsonText
 from gateway.errors import BadReply
+from gateway.formats.decode import JsonText
 from gateway.typed import LONGEST, ValueType
 
 

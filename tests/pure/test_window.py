@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.window import TENTHS, WindowState
+from gateway.states.window import TENTHS, WindowState
 
 
 def test_what_is_older_than_the_window_is_forgotten():

@@ -13,8 +13,8 @@ import trustme
 
 from gateway.call import Reply
 from gateway.errors import Unreachable
+from gateway.plan.recipe import Upstream
 from gateway.policy import TlsPolicy
-from gateway.recipe import Upstream
 from gateway.upstream import make_client, make_sender
 
 pytestmark = pytest.mark.slow

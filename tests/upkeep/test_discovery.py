@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from gateway.discovery import LIGHTEST, make_find
 from gateway.errors import StatusRefused, Unreachable
-from gateway.hosts import Place
 from gateway.limit import LimitsState
+from gateway.plan.recipe import Upstream
 from gateway.policy import DiscoverPolicy, EjectPolicy, HealthPolicy
-from gateway.recipe import Upstream
 from gateway.stack import WaysState
+from gateway.states.hosts import Place
 from gateway.transport import NamesState, Service, Unknown
 from gateway.upkeep import PATIENCE, SOON, Upkeep
+from gateway.upkeep.discovery import LIGHTEST, make_find
 
 pytestmark = pytest.mark.looptime
 

@@ -12,8 +12,8 @@ import pytest
 from gateway.call import Call, Reply
 from gateway.errors import Unreachable
 from gateway.limit import LimitsState
+from gateway.plan.recipe import Upstream
 from gateway.policy import HealthPolicy
-from gateway.recipe import Upstream
 from gateway.stack import WaysState
 from gateway.upkeep import EARLY, Upkeep
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.policy import ThrottlePolicy
-from gateway.window import WindowState
+from gateway.states.window import WindowState
 
 
 @dataclass(slots=True, eq=False)

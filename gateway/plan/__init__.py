@@ -8,17 +8,17 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gateway.call import Ended, Failed
+from gateway.plan.wording import made_of_others, on_a_line, show_value
 from gateway.policy import AT_ONCE, MOST_ITEMS, show_duration
-from gateway.wording import made_of_others, on_a_line, show_value
 
 if TYPE_CHECKING:
+    from gateway.answer.head import Head
+    from gateway.answer.shape import Shape
     from gateway.call import Outcome
-    from gateway.head import Head
+    from gateway.expressions.reference import Expression, Structure
     from gateway.inputs import Input
+    from gateway.plan.recipe import Recipe, Validate
     from gateway.policy import IdempotencyPolicy, Priority
-    from gateway.recipe import Recipe, Validate
-    from gateway.reference import Expression, Structure
-    from gateway.shape import Shape
     from gateway.telemetry import SpanType
 
 Line: TypeAlias = tuple[str, str, Iterator[str]]

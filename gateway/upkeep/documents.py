@@ -10,7 +10,7 @@ import httpx
 
 from gateway.openapi.document import LARGEST, BadDocument, Document, read_document
 from gateway.openapi.reply import template_of
-from gateway.recipe import Recipe, Upstream
+from gateway.plan.recipe import Recipe, Upstream
 
 SECONDS = 10
 """How long a document may take."""

@@ -9,7 +9,7 @@ from math import inf
 from typing import TypeAlias
 
 from gateway.plan import Loop, Plan, Step
-from gateway.recipe import Policies
+from gateway.plan.recipe import Policies
 
 Way: TypeAlias = tuple[tuple[str, float], ...]
 """Steps one after the other, each with its seconds."""

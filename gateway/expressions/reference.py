@@ -17,7 +17,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions
 
-from gateway.search import Node, Search, make_search
+from gateway.expressions.search import Node, Search, make_search
 
 Scope: TypeAlias = Mapping[str, Any]
 """The values at hand: `path query headers body` and every finished step's value by its name."""

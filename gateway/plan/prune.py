@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from gateway.answer.selection import BadSelection, Selection
+from gateway.answer.shape import Shape, nodes
+from gateway.expressions.reference import Expression, Structure
 from gateway.plan import Plan, Step
-from gateway.reference import Expression, Structure
-from gateway.selection import BadSelection, Selection
-from gateway.shape import Shape, nodes
 
 
 def prune(plan: Plan, selection: Selection) -> Plan:

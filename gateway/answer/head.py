@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from gateway.reference import Expression, Scope, Template, Unresolved, as_text
+from gateway.expressions.reference import Expression, Scope, Template, Unresolved, as_text
 from gateway.syntax import NOT_IN_A_HEADER
 
 LONGEST = 8 * 1024

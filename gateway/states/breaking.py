@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from gateway.policy import BreakerPolicy
-from gateway.window import WindowState
+from gateway.states.window import WindowState
 
 Condition: TypeAlias = Literal["closed", "open", "probing"]
 

@@ -10,10 +10,11 @@ from gateway.bodies import JSON_BODY, Encoding
 from gateway.call import ANY_2XX, Expectation, Headers
 from gateway.deadline import SECONDS
 from gateway.formats import JSON, SPLICED
+from gateway.plan.wording import show_value
 from gateway.policy import show_duration
-from gateway.wording import show_value
 
 if TYPE_CHECKING:
+    from gateway.expressions.reference import Expression, Structure, Template
     from gateway.openapi.document import Document
     from gateway.policy import (
         BreakerPolicy,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
         ThrottlePolicy,
         TlsPolicy,
     )
-    from gateway.reference import Expression, Structure, Template
 
 
 @dataclass(frozen=True, slots=True)

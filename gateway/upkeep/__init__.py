@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.call import Call, Expectation
-from gateway.discovery import Find
 from gateway.errors import CallError
 from gateway.formats import Format
-from gateway.health import HealthState
-from gateway.hosts import HostState, Place
 from gateway.policy import HealthPolicy, show_duration
 from gateway.stack import Sender, WaysState
+from gateway.states.health import HealthState
+from gateway.states.hosts import HostState, Place
 from gateway.telemetry import SpanType, Trace
 from gateway.transport import Unknown
+from gateway.upkeep.discovery import Find
 
 EARLY = 0.1
 """Part of the time between two rounds that may be left out, by chance: those that began together do not stay together."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.hosts import HostState
 from gateway.policy import EjectPolicy
+from gateway.states.hosts import HostState
 
 
 @dataclass(slots=True, eq=False)

@@ -7,8 +7,8 @@ from functools import partial
 from ipaddress import ip_address
 from typing import TypeAlias
 
-from gateway.hosts import Place
 from gateway.policy import DiscoverPolicy
+from gateway.states.hosts import Place
 from gateway.syntax import PORTS
 from gateway.transport import NamesState, Service, look_up_services
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from gateway.decode import JsonText, decode_json
+from gateway.formats.decode import JsonText, decode_json
 
 LONGEST = 100
 """Characters of a name, with those behind its dots."""

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from gateway.answer.merge import Deep, Keyed, Merge, Shallow, Strategy
+from gateway.answer.transform import Transform
+from gateway.expressions.reference import Structure
 from gateway.finding import Path, show
-from gateway.merge import Deep, Keyed, Merge, Shallow, Strategy
-from gateway.reference import Structure
-from gateway.transform import Transform
 
 LONGEST = 120
 """Characters of a value that are shown: a stored answer may be a page."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from gateway.decode import is_null
-from gateway.reference import Expression, Unresolved
+from gateway.expressions.reference import Expression, Unresolved
+from gateway.formats.decode import is_null
 
 Value = TypeVar("Value", dict[str, Any], list[Any])
 Settle: TypeAlias = Callable[[Any, Any], Any]

@@ -14,9 +14,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
-from gateway.decode import Undecodable, decode_json
-from gateway.encode import Unencodable, encode_json
-from gateway.reference import Unresolved, did_you_mean
+from gateway.expressions.reference import Unresolved, did_you_mean
+from gateway.formats.decode import Undecodable, decode_json
+from gateway.formats.encode import Unencodable, encode_json
 
 Function: TypeAlias = Callable[[Any], Any]
 Marked = TypeVar("Marked", bound=Function)
@@ -24,7 +24,7 @@ Marked = TypeVar("Marked", bound=Function)
 _NAME = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
 _MARK = "__gateway_off_loop__"
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("gateway.transform")
 
 
 class BadHook(ValueError):

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from gateway.answer.merge import Merge
+from gateway.answer.selection import Selection
+from gateway.answer.transform import Transform
 from gateway.call import value_type
-from gateway.decode import JsonText, Undecodable, decode_json
-from gateway.encode import Unencodable, encode_json
+from gateway.expressions.reference import Expression, Scope, Structure, Trail, Unresolved
 from gateway.finding import show
-from gateway.merge import Merge
-from gateway.reference import Expression, Scope, Structure, Trail, Unresolved
-from gateway.selection import Selection
-from gateway.transform import Transform
+from gateway.formats.decode import JsonText, Undecodable, decode_json
+from gateway.formats.encode import Unencodable, encode_json
 
 Directive: TypeAlias = Merge | Transform
 """A part of the answer that is made of others: called with the values of its `parts`, it gives one, or raises `Unresolved`."""

@@ -15,6 +15,7 @@ from gateway.formats import JSON, SPLICED, Format
 if TYPE_CHECKING:
     import asyncio
 
+    from gateway.caching import Place
     from gateway.errors import CallError
     from gateway.passage import Passage
     from gateway.policy import InjectPolicy
@@ -100,6 +101,9 @@ class Call:
     inject: InjectPolicy | None = field(default=None, repr=False)
     """What is to be done to it on purpose, in a process that was told to inject."""
 
+    place: Place | None = field(default=None, repr=False)
+    """Where its reply is kept, if it may be."""
+
     def varied(self, span: Span, deadline: float, attempt: int) -> Call:
         """The same call with what layers change. Written out: `dataclasses.replace` looks up every field anew (3.4 µs against 0.3)."""
         return Call(
@@ -117,6 +121,7 @@ class Call:
             self.tried,
             self.passage,
             self.inject,
+            self.place,
         )
 
 

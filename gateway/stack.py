@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Protocol
 
+from gateway.caching import Store
 from gateway.call import Call, Caller, Layer, Reply, Shelf
 from gateway.layers.balance import Balance
 from gateway.layers.breaker import Breaker
 from gateway.layers.bulkhead import Bulkhead
-from gateway.layers.cache import Cache, Store
+from gateway.layers.cache import Cache
 from gateway.layers.eject import Eject
 from gateway.layers.hedge import Hedge
 from gateway.layers.inject import Inject

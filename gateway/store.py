@@ -1,7 +1,6 @@
 """Where cached replies are kept: aiocache's interface over a memory of ours.
 
-aiocache's own memory backend has no bound, runs a timer per key and hands out the very object that was stored. This one holds bytes,
-drops what was used longest ago when it is full, and looks at the clock when it is read. aiocache's own switch holds for it too: with
+aiocache's own memory backend has no bound and runs a timer per key. This one holds what nobody changes (entries, bytes), drops what was used longest ago when it is full, and looks at the clock when it is read. aiocache's own switch holds for it too: with
 `AIOCACHE_DISABLE=1` in the environment nothing is kept, and every read is a miss.
 """
 
@@ -9,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sized
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiocache.base import BaseCache
@@ -20,7 +20,7 @@ OVERHEAD = 200
 
 
 class MemoryStore(BaseCache):  # type: ignore[misc]  # aiocache ships no types
-    """Bytes by key, within a number of bytes in all."""
+    """Values by key, within a number of bytes in all. The length of a value is the bytes that it takes."""
 
     NAME = "memory"
 
@@ -32,12 +32,17 @@ class MemoryStore(BaseCache):  # type: ignore[misc]  # aiocache ships no types
         self.used = 0
         """Bytes it holds."""
         self._clock = clock
-        self._entries: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[Sized, float]] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"MemoryStore({len(self._entries)} entries, {self.used} of {self.size} bytes)"
 
-    async def _get(self, key: str, encoding: Any = None, _conn: Any = None) -> bytes | None:  # noqa: ARG002 - aiocache passes it
+    @asynccontextmanager
+    async def lease(self, _key: str) -> AsyncIterator[bool]:
+        """Nobody else has this memory."""
+        yield True
+
+    async def _get(self, key: str, encoding: Any = None, _conn: Any = None) -> Sized | None:  # noqa: ARG002 - aiocache passes it
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -48,7 +53,7 @@ class MemoryStore(BaseCache):  # type: ignore[misc]  # aiocache ships no types
         self._entries.move_to_end(key)
         return value
 
-    async def _set(self, key: str, value: bytes, ttl: float | None = None, _cas_token: Any = None, _conn: Any = None) -> bool:
+    async def _set(self, key: str, value: Sized, ttl: float | None = None, _cas_token: Any = None, _conn: Any = None) -> bool:
         self._drop(key)
         weight = _weight(key, value)
         if weight > self.size:
@@ -78,5 +83,5 @@ class MemoryStore(BaseCache):  # type: ignore[misc]  # aiocache ships no types
         return 1
 
 
-def _weight(key: str, value: bytes) -> int:
+def _weight(key: str, value: Sized) -> int:
     return len(key) + len(value) + OVERHEAD

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.types import Scope
 
@@ -23,10 +23,19 @@ from gateway.idempotency import (
 )
 from gateway.inbound.request import Picked, Refused
 from gateway.inbound.response import Response, problem_response
-from gateway.layers.cache import Store
 from gateway.policy import IdempotencyPolicy
 from gateway.problem import KEY_IN_USE, KEY_MISSING, KEY_REUSED, of_bad_key
 from gateway.verdict import IDEMPOTENCY_KEY
+
+
+class Store(Protocol):
+    """What is asked of storage: aiocache's interface, with bytes for values."""
+
+    async def get(self, key: str) -> Any:
+        """The bytes stored under this key, None when there are none."""
+
+    async def set(self, key: str, value: Any, ttl: float) -> Any:
+        """Keep these bytes for so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)

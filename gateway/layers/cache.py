@@ -9,34 +9,24 @@ apart either. What changes with every call (`traceparent`, the remaining time) i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from gateway import telemetry
-from gateway.call import NO_BODY, Call, Caller, Expectation, Headers, Reply
+from gateway.caching import Entry, Store
+from gateway.caching.clock import now
+from gateway.caching.entry import FORMAT
+from gateway.call import NO_BODY, Call, Caller, Expectation, Reply
 from gateway.formats import SPLICED
-from gateway.formats.decode import JsonText, decode_json
+from gateway.formats.decode import JsonText
 from gateway.formats.encode import encode_json
 from gateway.policy import CachePolicy
 
-FORMAT = 3
-"""Of the stored bytes; an entry of another format is a miss."""
-
 _NOT_SHARED = {"no-store", "private", "no-cache"}
 """Directives of `Cache-Control` by which an upstream keeps a reply out of here."""
-
-
-class Store(Protocol):
-    """What the layer asks of storage: aiocache's interface, with bytes for values."""
-
-    async def get(self, key: str) -> Any:
-        """The bytes stored under this key, None when there are none."""
-
-    async def set(self, key: str, value: Any, ttl: float) -> Any:
-        """Keep these bytes for so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +35,7 @@ class Cache:
 
     policy: CachePolicy
     store: Store = field(repr=False)
+    clock: Callable[[], float] = field(default=now, repr=False)
 
     def __call__(self, caller: Caller) -> Caller:
         """A caller that asks the store first."""
@@ -76,17 +67,24 @@ class Cache:
     # A store in trouble costs its hits and nothing else: whatever it raises, the call goes on without it.
 
     async def _kept(self, key: str, expects: Expectation) -> Reply | None:
-        stored = None
+        entry = None
         with suppress(Exception):
-            stored = await self.store.get(key)
-        return _unpack(key, stored, expects)
+            entry = await self.store.get(key)
+        # Another step may make the same call and take other statuses for good.
+        if entry is None or not expects.takes(entry.status) or entry.at + entry.lifetime <= self.clock():
+            return None
+        try:
+            return Reply(entry.status, entry.headers, entry.body, _value(entry, expects), cache="hit")
+        except ValueError:
+            return None
 
     async def _keep(self, key: str, call: Call, reply: Reply) -> None:
         if may_store(call, reply):
-            call.span.own[telemetry.CACHE_TTL] = self.policy.ttl
-            packed = _pack(key, reply)
+            ttl = self.policy.ttl
+            call.span.own[telemetry.CACHE_TTL] = ttl
+            entry = Entry(reply.status, reply.headers, reply.body, self.clock(), ttl)
             with suppress(Exception):
-                await self.store.set(key, packed, ttl=self.policy.ttl)
+                await self.store.set(key, entry, ttl=ttl)
 
 
 def key_of(call: Call) -> str:
@@ -108,29 +106,8 @@ def _members(reply: Reply, name: str) -> set[str]:
     return {member.partition("=")[0].strip().lower() for value in values for member in value.split(",")}
 
 
-def _pack(key: str, reply: Reply) -> bytes:
-    """A line with all but the body, then the body. Key and length are in it so that a mixed-up or torn entry is known for one."""
-    return encode_json([FORMAT, key, len(reply.body), reply.status, list(reply.headers)]) + b"\n" + reply.body
-
-
-def _unpack(key: str, stored: bytes | None, expects: Expectation) -> Reply | None:
-    """What was packed under this key, None for anything else."""
-    if stored is None:
-        return None
-    try:
-        line, _, body = stored.partition(b"\n")
-        version, owner, size, status, headers = decode_json(line)
-        # Another step may make the same call and take other statuses for good.
-        if (version, owner, size) != (FORMAT, key, len(body)) or not expects.takes(status):
-            return None
-        fields = tuple((name, text) for name, text in headers)
-        return Reply(status, fields, body, _value(status, fields, body, expects), cache="hit")
-    except (TypeError, ValueError):
-        return None
-
-
-def _value(status: int, headers: Headers, body: bytes, expects: Expectation) -> Any:
+def _value(entry: Entry, expects: Expectation) -> Any:
     """What was checked on its way in is the text that it was, for as long as it is whole; what was decoded is decoded again."""
-    if not body and status in NO_BODY:
+    if not entry.body and entry.status in NO_BODY:
         return None
-    return JsonText(body) if expects.format is SPLICED else expects.format.decode(body, headers)
+    return JsonText(entry.body) if expects.format is SPLICED else expects.format.decode(entry.body, entry.headers)

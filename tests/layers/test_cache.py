@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import telemetry
+from gateway.caching import Store
 from gateway.call import Caller, Expectation, Reply
 from gateway.errors import CallError, Disconnected, StatusRefused
 from gateway.formats import SPLICED
 from gateway.formats.decode import JsonText
-from gateway.layers.cache import Cache, Store, key_of, may_store
+from gateway.layers.cache import Cache, key_of, may_store
 from gateway.policy import CachePolicy
 from gateway.store import MemoryStore
 
@@ -44,12 +45,22 @@ class OpenStore:
     async def get(self, key: str) -> Any:
         return self.entries.get(key)
 
+    async def multi_get(self, keys: Sequence[str]) -> Sequence[Any]:
+        return [self.entries.get(key) for key in keys]
+
     async def set(self, key: str, value: Any, ttl: float) -> Any:
         self.entries[key] = value
         self.ttls.append(ttl)
 
+    async def delete(self, key: str) -> Any:
+        return self.entries.pop(key, None)
 
-class BrokenStore:
+    @asynccontextmanager
+    async def lease(self, key: str) -> AsyncIterator[bool]:
+        yield key not in self.entries
+
+
+class BrokenStore(OpenStore):
     """A store that fails at everything."""
 
     async def get(self, key: str) -> Any:
@@ -80,7 +91,7 @@ async def test_an_entry_is_served_until_its_ttl_is_over(upstream: Any, make_call
     """29.9 seconds are less than 30, and 30 are not."""
     upstream.replies(200, 200)
     clock = Clock()
-    cached = caching(upstream, MemoryStore(10_000, clock))
+    cached = Cache(CachePolicy(ttl="30s"), MemoryStore(10_000), clock)(upstream)
 
     await cached(make_call())
     clock.now += 29.9
@@ -329,66 +340,3 @@ async def test_a_broken_store_costs_no_call(upstream: Any, make_call: Any) -> No
     reply = await caching(upstream, BrokenStore())(make_call())
 
     assert (reply.value, reply.cache) == ("good", "miss")
-
-
-async def _entry(upstream: Any, make_call: Any) -> tuple[str, bytes]:
-    """Key and bytes of a stored reply."""
-    store = OpenStore()
-    upstream.replies(upstream.reply(1234567))
-    await caching(upstream, store)(make_call())
-    return next(iter(store.entries.items()))
-
-
-def _as_another_format(stored: bytes) -> bytes:
-    head, _, body = stored.partition(b"\n")
-    return json.dumps([99, *json.loads(head)[1:]]).encode() + b"\n" + body
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        pytest.param(_as_another_format, id="another format"),
-        pytest.param(lambda stored: stored[:-1], id="torn in its body"),
-        pytest.param(lambda stored: stored + b"8", id="too long"),
-        pytest.param(lambda stored: stored.partition(b"\n")[0], id="without its body"),
-        pytest.param(lambda stored: stored[:20], id="torn in its head"),
-        pytest.param(lambda stored: stored[20:], id="without its beginning"),
-        pytest.param(lambda stored: stored[:-3] + b"\xff\xff\xff", id="not JSON"),
-        pytest.param(lambda stored: b"[" * 100_000, id="nested"),
-        pytest.param(lambda stored: b"{}", id="an object"),
-        pytest.param(lambda stored: b"", id="empty"),
-        pytest.param(lambda stored: stored.decode(), id="text"),
-    ],
-)
-async def test_an_entry_that_is_not_ours_is_a_miss(upstream: Any, make_call: Any, spoil: Callable[[bytes], Any]) -> None:
-    """Torn, foreign or outdated, an entry is asked for anew: never an error, and never a wrong reply."""
-    key, stored = await _entry(upstream, make_call)
-    upstream.replies(upstream.reply("fresh"))
-
-    reply = await caching(upstream, OpenStore({key: spoil(stored)}))(make_call())
-
-    assert (reply.value, reply.cache) == ("fresh", "miss")
-
-
-async def test_an_entry_under_a_wrong_key_is_a_miss(upstream: Any, make_call: Any) -> None:
-    """A store that mixes up its replies hands nobody what was kept for somebody else."""
-    _, stored = await _entry(upstream, make_call)
-    upstream.replies(upstream.reply("bob's"))
-    bob = make_call(target="/users/bob")
-
-    reply = await caching(upstream, OpenStore({key_of(bob): stored}))(bob)
-
-    assert (reply.value, reply.cache) == ("bob's", "miss")
-
-
-@settings(deadline=None)
-@given(cut=st.integers(0, 400))
-async def test_no_torn_entry_is_a_reply(new_upstream: Any, make_call: Any, cut: int) -> None:
-    """Wherever an entry is torn, it is whole or a miss."""
-    upstream = new_upstream()
-    key, stored = await _entry(upstream, make_call)
-    upstream.replies(upstream.reply("fresh"))
-
-    reply = await caching(upstream, OpenStore({key: stored[:cut]}))(make_call())
-
-    assert reply.value == (1234567 if cut >= len(stored) else "fresh")

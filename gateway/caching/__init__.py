@@ -1,0 +1,67 @@
+"""What is kept of replies and answers, and for whom: decided here, on values (RFC 9111). Who keeps it is the store's business.
+
+A **place** is where a call's reply is kept: its key, and what is there already. An **entry** is what is kept there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from gateway.caching.entry import Entry
+
+if TYPE_CHECKING:
+    from gateway.telemetry import Span
+
+__all__ = ["Background", "Entry", "Place", "Store"]
+
+
+@dataclass(slots=True)
+class Place:
+    """Where the reply to a call is kept."""
+
+    key: str
+    """A digest of all that the upstream can tell calls apart by."""
+
+    entry: Entry | None = field(default=None, repr=False)
+    """What is there: too old to be served as it is, and good for asking whether it still holds."""
+
+
+class Store(Protocol):
+    """What is asked of storage: aiocache's interface, with entries for values. It never raises: a store in trouble has nothing, and keeps
+    nothing.
+    """
+
+    async def get(self, key: str) -> Entry | None:
+        """What is kept under this key."""
+
+    async def multi_get(self, keys: Sequence[str]) -> Sequence[Entry | None]:
+        """What is kept under each of these keys, in one trip."""
+
+    async def set(self, key: str, value: Entry, ttl: float) -> Any:
+        """Keep it for so many seconds; after that nobody has a use for it, not even a stale one."""
+
+    async def delete(self, key: str) -> Any:
+        """Keep nothing under this key."""
+
+    def lease(self, key: str) -> AbstractAsyncContextManager[bool]:
+        """The right to make what is to be kept under this key, among all processes that share the store; held, and renewed, as long as
+        the block lasts.
+
+        True: it is ours, and what the store has under the key is to be looked at once more. False: it was another's, who is done now, or
+        took too long, or the store is in trouble.
+        """
+
+
+Work: TypeAlias = "Callable[[Span], Awaitable[object]]"
+
+
+class Background(Protocol):
+    """Has work done that no request waits for."""
+
+    def __call__(self, name: str, cause: Span, work: Work) -> None:
+        """Begin the work in a trace of its own, named so, that links to the span it is done because of. It ends with the app's lifespan
+        at the latest; what it raises is logged.
+        """

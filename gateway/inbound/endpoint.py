@@ -31,7 +31,13 @@ from gateway.plan import Plan
 from gateway.problem import COMPLETE, Problem, of_error, of_status
 from gateway.telemetry import Attribute, Span, SpanType
 
-_WANTED = frozenset((b"traceparent", b"tracestate", b"user-agent", b"accept", b"last-event-id", SECONDS.encode(), GRPC.encode()))
+_CONDITION = b"if-none-match"
+_WANTED = frozenset(
+    (
+        *(b"traceparent", b"tracestate", b"user-agent", SECONDS.encode(), GRPC.encode()),
+        *(b"accept", b"last-event-id", _CONDITION),
+    )
+)
 """Header fields that every trace has a use for, and those that say how an answer is wanted, and how soon."""
 
 _LARGE = 64 * 1024
@@ -130,7 +136,8 @@ class Endpoint:
                 left = await delivery(run(plan, self.callers, values, deadline, span, delivery.note))
             return problem_response(left) if isinstance(left, Problem) else self._answer(plan, left, span) if left else None
         with self.visits.of(receive):
-            return await self._run(plan, values, deadline, span)
+            response = await self._run(plan, values, deadline, span)
+        return response.unless_known(headers[_CONDITION]) if _CONDITION in headers else response
 
     async def _run(self, plan: Plan, values: dict[str, Any], deadline: float, span: Span) -> Response:
         shaped = None

@@ -61,6 +61,10 @@ HEADERS: Mapping[str, Any] = {
     },
     "ServerTiming": {"description": "Milliseconds of each step that began, unless it is turned off.", "schema": _TEXT},
     "ProxyStatus": {"description": "A member for each step that failed (RFC 9209).", "schema": _TEXT},
+    "ETag": {
+        "description": "What the answer is known by: given as `If-None-Match`, it need not be sent again.",
+        "schema": {**_TEXT, "pattern": '^(W/)?"[^"]*"$'},
+    },
     "CacheControl": {"description": "`no-store` where something is missing.", "schema": _TEXT},
     "IdempotencyReplayed": {
         "description": "This is the outcome of an earlier request with the same key.",
@@ -95,6 +99,7 @@ RESPONSES: Mapping[str, Any] = {
     "KeyInUse": _response(
         "A request with this `Idempotency-Key` is in progress, or a required upstream is in conflict", "Retry-After"
     ),
+    "NotModified": {"description": "The client has this answer already", "headers": headers("ETag")},
     "NotFound": _response("A required upstream has nothing there"),
     "Ended": _response("A step has decided that there is no answer"),
     "Refused": _response("The request cannot be answered as it is, or a required upstream says so", "Retry-After"),

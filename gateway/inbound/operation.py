@@ -108,13 +108,17 @@ def _responses(plan: Plan, answers: Answers) -> dict[str, Any]:
     if _status(plan) in _WITHOUT_BODY:
         # What is missing has to be said somewhere.
         responses |= {_status(plan): {**_answer(plan, good), "content": {}}, "200": _answer(plan, good)}
+    if plan.method == "GET" and responses.keys() & {"200", "2XX"}:
+        responses["304"] = response("NotModified")
     return dict(sorted(responses.items()))
 
 
 def _answer(plan: Plan, schema: Schema) -> dict[str, Any]:
     named = {name.title(): {"schema": {"type": "string"}} for name, _ in plan.head.fields} if plan.head else {}
     content = {"application/json": {"schema": chosen(schema) if plan.fields else schema}}
-    said = headers("Idempotency-Replayed") if plan.idempotency else headers()
+    said = headers(*(["Idempotency-Replayed"] if plan.idempotency else []), *(["ETag"] if plan.method == "GET" else []))
+    # Names of header fields have no case: what the config says of one stands once, in its place.
+    said = {name: value for name, value in said.items() if name.title() not in named}
     return {"description": "The answer", "headers": {**said, **named}, "content": content}
 
 

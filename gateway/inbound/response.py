@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from gateway import telemetry
+from gateway.answer.etag import etag_of, has_it
 from gateway.answer.shape import Answer, Shaped
 from gateway.call import Ended, Failed, Gathered, Outcome, Reply, Skipped
 from gateway.errors import CallError, TooManyItems
@@ -27,6 +28,7 @@ _WHOLE = ""
 """Where an answer stands that is no object, among what could not be made."""
 
 _JSON = (b"content-type", b"application/json")
+_OF_A_BODY = (b"content-length", b"content-type")
 
 VARY = (b"vary", b"accept")
 """For whoever keeps answers: another client may want the same one in parts."""
@@ -42,12 +44,28 @@ class Response:
     status: int
     headers: RawHeaders
     body: bytes
+    etag: bytes | None = None
+    """What it is known by; None where nobody may keep it."""
+
     is_final: bool = False
     """Writes have been taken back: who repeats the request with the same key is told the same, and nothing is written again under it."""
 
     def add(self, name: bytes, text: str) -> None:
         """Add a header."""
         self.headers.append((name, text.encode("latin-1")))
+
+    def tag(self) -> None:
+        """Say what it is known by; the config's own tag is what it says."""
+        self.etag = next((value for name, value in self.headers if name == b"etag"), None)
+        if self.etag is None:
+            self.etag = etag_of(self.body)
+            self.headers.append((b"etag", self.etag))
+
+    def unless_known(self, given: Iterable[bytes]) -> Response:
+        """The response to a client that gives these lines of `If-None-Match`: without the body where he has it (RFC 9110, section 15.4.5)."""
+        if self.etag is None or not has_it(self.etag, given):
+            return self
+        return Response(304, [line for line in self.headers if line[0] not in _OF_A_BODY], b"", self.etag)
 
 
 def answer(plan: Plan, ran: Ran, span: Span, shaped: Shaped | None = None) -> Response:
@@ -60,6 +78,8 @@ def answer(plan: Plan, ran: Ran, span: Span, shaped: Shaped | None = None) -> Re
     if failures:
         members = (proxy_status(step.name, step.recipe.upstream.name, error) for step, error in failures)
         response.add(b"proxy-status", ", ".join(members))
+    elif plan.method == "GET" and response.status == 200 and COMPLETE in response.headers:
+        response.tag()
     return response
 
 
@@ -106,8 +126,7 @@ def _broken(outcome: Outcome, undone: Mapping[str, bool] | None) -> Response:
     assert isinstance(outcome, Ended)  # nothing else ends a run
     if not outcome.is_answer:
         return _undone(of_end(outcome.status), undone)
-    body = Answer(outcome.value).encode()
-    return Response(outcome.status, [COMPLETE, (b"content-length", b"%d" % len(body)), _JSON], body)
+    return _with_body(outcome.status, [COMPLETE], Answer(outcome.value).encode())
 
 
 def told_undone(problem: Problem, undone: Mapping[str, bool] | None) -> Problem:
@@ -156,7 +175,11 @@ def _success(plan: Plan, ran: Ran, failures: list[Failure], span: Span, shaped: 
         if made.complete:
             return Response(status, [*said, *lines], b"")
         status = 200  # what is missing has to be said somewhere
-    return Response(status, [*said, *lines, (b"content-length", b"%d" % len(body)), _JSON], body)
+    return _with_body(status, [*said, *lines], body)
+
+
+def _with_body(status: int, headers: RawHeaders, body: bytes) -> Response:
+    return Response(status, [*headers, (b"content-length", b"%d" % len(body)), _JSON], body)
 
 
 def failures_of(plan: Plan, ran: Ran) -> list[Failure]:

@@ -238,11 +238,11 @@ answer: { fields: %s }
 @pytest.mark.parametrize(
     ("path", "method", "statuses"),
     [
-        ("/users/{id}", "get", "200 400 404 422 4XX 502 504 5XX"),
+        ("/users/{id}", "get", "200 304 400 404 422 4XX 502 504 5XX"),
         ("/users/{id}", "put", "201 400 404 409 4XX 502 504 5XX"),
-        ("/users/me", "get", "200 400 4XX 502 5XX"),
-        ("/users/id", "get", "200 204 400 404 4XX 502 504 5XX"),
-        ("/codes/{code}/{name}", "get", "200 400 404 410 422 4XX 502 504 5XX"),
+        ("/users/me", "get", "200 304 400 4XX 502 5XX"),
+        ("/users/id", "get", "200 204 304 400 404 4XX 502 504 5XX"),
+        ("/codes/{code}/{name}", "get", "200 304 400 404 410 422 4XX 502 504 5XX"),
     ],
 )
 async def test_it_has_the_problems_that_can_come(serve: Any, path: str, method: str, statuses: str) -> None:

@@ -44,6 +44,7 @@ from gateway.stack import WaysState, shelf_of, step_stack
 from gateway.states.shedding import SheddingState
 from gateway.store import MemoryStore
 from gateway.upkeep import Upkeep
+from gateway.upkeep.background import BackgroundState
 from gateway.upkeep.discovery import Find, make_find
 from gateway.upkeep.documents import ask_document, warn_of_drift
 from gateway.upkeep.pulse import Pulse
@@ -72,6 +73,9 @@ class RunningState:
     outcomes: OutcomesState
     ways: Mapping[str, WaysState]
     """Those to each upstream, by its name."""
+
+    background: BackgroundState
+    """What is done while no request waits for it."""
 
     shedding: SheddingState | None = None
     """What is in flight, where requests are turned away when that is too much."""
@@ -177,7 +181,7 @@ class Gateway:
             outcomes = OutcomesState(MemoryStore(self.spec.outcomes_size))
             ways = {one.name: WaysState(one, limits, partial(make_sender, one, client, headers)) for one, headers in called}
             upkeep = [Upkeep(state, _find(state.upstream, client)) for state in ways.values()]
-            self._running = running = RunningState(limits, store, outcomes, ways, shedding)
+            self._running = running = RunningState(limits, store, outcomes, ways, BackgroundState(self._tracing), shedding)
             self._lead_to(lambda plan: self._admitted(plan, running))
             asking = asyncio.create_task(self._ask_for_documents(client))
             try:
@@ -186,7 +190,8 @@ class Gateway:
                     yield
             finally:
                 asking.cancel()
-                await asyncio.gather(asking, *(one.stop() for one in upkeep), return_exceptions=True)
+                ends = (running.background.stop(), *(one.stop() for one in upkeep))
+                await asyncio.gather(asking, *ends, return_exceptions=True)
                 self._running = None
                 self._lead_to(lambda _: _not_started)
                 running.threads.shutdown(wait=False, cancel_futures=True)

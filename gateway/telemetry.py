@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 # -- names: OpenTelemetry's --------------------------------------------------------------------------------------------
 HTTP_METHOD = "http.request.method"
@@ -75,6 +75,14 @@ TRANSFORM = SpanType("transform")
 """The shape too, made in a thread since a user's function in it takes long."""
 
 
+class Link(NamedTuple):
+    """A span that another one has to do with without being below it: in most cases it is of another trace."""
+
+    trace: int
+    span: int
+    sampled: bool
+
+
 @dataclass(slots=True, eq=False)
 class Span:
     """One thing that took time; as a context it ends when the block is left, however it is left.
@@ -95,6 +103,8 @@ class Span:
 
     error: bool = False
     """The span itself failed. A failure that was retried or absorbed does not mark the spans above it."""
+
+    links: tuple[Link, ...] = ()
 
     @property
     def name(self) -> str:
@@ -131,6 +141,10 @@ class Span:
         """Mark the span as failed; the type is a status code or an exception's full class name."""
         self.error = True
         self.own[ERROR_TYPE] = error_type
+
+    def link(self, other: Span) -> None:
+        """Tell that it has to do with a span that it is not below."""
+        self.links = (*self.links, Link(other.trace.id, other.id, other.trace.sampled))
 
     def child(self, of: SpanType) -> Span:
         """Begin a span below this one."""

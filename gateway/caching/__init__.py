@@ -62,6 +62,7 @@ class Background(Protocol):
     """Has work done that no request waits for."""
 
     def __call__(self, name: str, cause: Span, work: Work) -> None:
-        """Begin the work in a trace of its own, named so, that links to the span it is done because of. It ends with the app's lifespan
-        at the latest; what it raises is logged.
+        """Begin the work in a trace of its own that links to the span it is done because of. Its name is one of few: from the code or the
+        config, not from a request. It ends with the app's lifespan at the latest. A `CallError` fails its span; whatever else it raises is a
+        bug, and logged.
         """

@@ -7,7 +7,8 @@ does not mind in which order a message has its fields:
     2  its id, its parent's and its times      packed
     3  name, kind and attributes of its type   the same for a type
     4  attributes of its own                   framed by what OpenTelemetry's messages put around a text that long
-    5  how it ended
+    5  spans of other traces that it has to do with
+    6  how it ended
 
 The eight spans of an aggregate over three upstreams take 10 µs; the objects, the encoder and the exporter of the SDK, 280.
 """
@@ -28,7 +29,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext
 
-from gateway.telemetry import FREE_TEXT, Attribute, SpanType, Trace
+from gateway.telemetry import FREE_TEXT, Attribute, Link, SpanType, Trace
 
 _KINDS = {"server": Message.SPAN_KIND_SERVER, "client": Message.SPAN_KIND_CLIENT, "internal": Message.SPAN_KIND_INTERNAL}
 
@@ -60,7 +61,8 @@ def encode(trace: Trace) -> bytes:
                 parts += _before_text(name, len(text)), text
             else:
                 parts.append(_attribute(name, value))
-        parts.append(_ENDS[span.error][span.parent == remote])  # 5
+        parts += map(_link, span.links)  # 5
+        parts.append(_ENDS[span.error][span.parent == remote])  # 6
         message = b"".join(parts)
         fields += _before_span(len(message)), message
     return b"".join(fields)
@@ -141,6 +143,11 @@ def _varint(number: int) -> bytes:
         number >>= 7
     made.append(number)
     return bytes(made)
+
+
+def _link(link: Link) -> bytes:
+    flags = SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
+    return _fields(links=[Message.Link(trace_id=link.trace.to_bytes(16), span_id=link.span.to_bytes(8), flags=flags)])
 
 
 def _state(text: str) -> bytes:

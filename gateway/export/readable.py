@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
+from gateway import telemetry
 from gateway.telemetry import Span, Trace
 
 KINDS = {"server": SpanKind.SERVER, "client": SpanKind.CLIENT, "internal": SpanKind.INTERNAL}
@@ -25,6 +26,7 @@ def readable_spans(trace: Trace, resource: Resource, scope: InstrumentationScope
             parent=_parent(span),
             resource=resource,
             attributes=span.attributes,
+            links=[_link(one) for one in span.links],
             kind=KINDS[span.kind],
             status=_ERROR if span.error else _UNSET,
             start_time=span.start,
@@ -39,4 +41,12 @@ def _parent(span: Span) -> SpanContext | None:
 
 def _context(trace: Trace, span_id: int, *, is_remote: bool) -> SpanContext:
     state = TraceState.from_header([trace.tracestate]) if trace.tracestate else None
-    return SpanContext(trace.id, span_id, is_remote, TraceFlags(TraceFlags.SAMPLED if trace.sampled else 0), state)
+    return SpanContext(trace.id, span_id, is_remote, _flags(sampled=trace.sampled), state)
+
+
+def _link(link: telemetry.Link) -> Link:
+    return Link(SpanContext(link.trace, link.span, is_remote=False, trace_flags=_flags(sampled=link.sampled)))
+
+
+def _flags(*, sampled: bool) -> TraceFlags:
+    return TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)

@@ -17,7 +17,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from gateway.export.otlp import Envelope, encode
 from gateway.export.readable import readable_spans
-from gateway.telemetry import FREE_TEXT, URL_PATH, Attribute, Span, SpanType, Trace
+from gateway.telemetry import FREE_TEXT, URL_PATH, Attribute, Link, Span, SpanType, Trace
 
 RESOURCE = Resource({"service.name": "fanin", "process.command_args": ["a", "b"], "n": 1, "ratio": 0.5}, "https://schema.test/1")
 SCOPE = InstrumentationScope("fanin", "1.0")
@@ -26,6 +26,7 @@ INT64 = st.integers(-(2**63), 2**63 - 1)
 SPAN_IDS = st.integers(1, 2**64 - 1)
 NAMES = st.text().filter(lambda name: name not in FREE_TEXT)
 ATTRIBUTES = st.dictionaries(NAMES, st.text() | st.booleans() | INT64 | st.floats(), max_size=4)
+LINKS = st.builds(Link, st.integers(1, 2**128 - 1), SPAN_IDS, st.booleans())
 OWN = st.builds(dict.__or__, ATTRIBUTES, st.dictionaries(st.sampled_from(sorted(FREE_TEXT)), st.text(), max_size=4))
 
 
@@ -43,6 +44,7 @@ def traces(draw: Callable[..., Any]) -> Trace:
         of = SpanType(draw(st.text()), draw(st.sampled_from(["server", "client", "internal"])), alike)
         span = trace.span(of, draw(st.sampled_from([remote, *(span.id for span in trace.spans)])))
         span.start, span.end, span.own, span.error = draw(INT64) % 2**63, draw(INT64) % 2**63, own, draw(st.booleans())
+        span.links = draw(st.lists(LINKS, max_size=2).map(tuple))
     return trace
 
 

@@ -22,6 +22,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 
 from gateway import __version__
+from gateway.caching.purging import PurgesState
 from gateway.call import Callers
 from gateway.compile import compile_plans
 from gateway.errors import StartError
@@ -42,7 +43,7 @@ from gateway.plan.recipe import Upstream
 from gateway.problem import Problem, of_status
 from gateway.stack import WaysState, shelf_of, step_stack
 from gateway.states.shedding import SheddingState
-from gateway.store import MemoryStore
+from gateway.store import LocalBoard, MemoryStore
 from gateway.upkeep import Upkeep
 from gateway.upkeep.background import BackgroundState
 from gateway.upkeep.discovery import Find, make_find
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope
     from starlette.types import Send as Answer
 
+    from gateway.caching import Board, Store
     from gateway.call import Headers
     from gateway.face import Endpoint as EndpointClass
     from gateway.load import Loaded
@@ -69,7 +71,10 @@ class RunningState:
     """What exists only while the gateway runs."""
 
     limits: LimitsState
-    store: MemoryStore
+    store: Store
+    board: Board
+    """Where a purge is told."""
+
     outcomes: OutcomesState
     ways: Mapping[str, WaysState]
     """Those to each upstream, by its name."""
@@ -177,11 +182,13 @@ class Gateway:
         self._tell_of_faults()
         called = self._upstreams()
         async with make_client(self._transport, (upstream for upstream, _ in called)) as client:
-            limits, store, shedding = LimitsState(), MemoryStore(self.spec.cache_size), self._shedding()
+            purges, limits, shedding = PurgesState(), LimitsState(), self._shedding()
+            store, board = MemoryStore(self.spec.cache_size, purges=purges), LocalBoard(purges)
             outcomes = OutcomesState(MemoryStore(self.spec.outcomes_size))
             ways = {one.name: WaysState(one, limits, partial(make_sender, one, client, headers)) for one, headers in called}
             upkeep = [Upkeep(state, _find(state.upstream, client)) for state in ways.values()]
-            self._running = running = RunningState(limits, store, outcomes, ways, BackgroundState(self._tracing), shedding)
+            background = BackgroundState(self._tracing)
+            self._running = running = RunningState(limits, store, board, outcomes, ways, background, shedding)
             self._lead_to(lambda plan: self._admitted(plan, running))
             asking = asyncio.create_task(self._ask_for_documents(client))
             try:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from gateway.caching.entry import Entry
 
 if TYPE_CHECKING:
     from gateway.telemetry import Span
 
-__all__ = ["Background", "Entry", "Place", "Store"]
+__all__ = ["Background", "Board", "Counts", "Entry", "Place", "Store"]
 
 
 @dataclass(slots=True)
@@ -27,6 +27,25 @@ class Place:
 
     entry: Entry | None = field(default=None, repr=False)
     """What is there: too old to be served as it is, and good for asking whether it still holds."""
+
+
+class Counts(NamedTuple):
+    """What a store has come to since the process began."""
+
+    store: str
+    """`memory`, `redis`."""
+
+    hits: int
+    misses: int
+
+    entries: int | None = None
+    """How many there are now; None where nobody knows without asking."""
+
+    bytes: int | None = None
+    """What they take, about."""
+
+    is_well: bool = True
+    """It is there, and does what it is asked to."""
 
 
 class Store(Protocol):
@@ -53,6 +72,22 @@ class Store(Protocol):
         True: it is ours, and what the store has under the key is to be looked at once more. False: it was another's, who is done now, or
         took too long, or the store is in trouble.
         """
+
+    def counts(self) -> Sequence[Counts]:
+        """What each tier of it has come to, the nearest first."""
+
+    def hottest(self, most: int) -> Sequence[tuple[str, int]]:
+        """The keys that this process has hit most often of those that are in its memory, each with how often."""
+
+
+class Board(Protocol):
+    """Where purges are told to all processes that keep the same things."""
+
+    def tell(self, scope: str, at: float) -> None:
+        """What has this scope, and was asked for at this time or before, is void: here from now on, elsewhere as soon as may be."""
+
+    async def told(self) -> bool:
+        """Wait, a short time only, until the board has taken all that was told here: whether it has. Otherwise it will, when it is back."""
 
 
 Work: TypeAlias = "Callable[[Span], Awaitable[object]]"

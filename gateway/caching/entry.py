@@ -39,7 +39,8 @@ class Entry:
 
     def __len__(self) -> int:
         """Bytes that it takes in memory, about."""
-        return len(self.body) + sum(len(name) + len(value) + 120 for name, value in self.headers) + 300
+        headers = sum(len(name) + len(value) + 120 for name, value in self.headers)
+        return len(self.body) + headers + sum(len(scope) + 60 for scope in self.scopes) + 300
 
     def pack(self, key: str) -> bytes:
         """A line with all but the body, then the body. Key and length are in it so that a mixed-up or torn entry is known for one."""

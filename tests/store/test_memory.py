@@ -11,6 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from gateway.caching import Entry
+from gateway.caching.purging import PurgesState
 from gateway.store import OVERHEAD, MemoryStore
 
 ENTRY = OVERHEAD + 1 + 10
@@ -113,10 +115,68 @@ async def test_an_entry_larger_than_the_store_is_refused() -> None:
     assert store.used == ENTRY
 
 
+async def test_holds_so_many_entries_and_no_more() -> None:
+    """Small ones by the million would take memory that their bytes do not tell of."""
+    store = MemoryStore(10_000, entries=2)
+    for key in "abc":
+        await store.set(key, b"")
+
+    assert await kept(store) == "bc"
+
+
+async def test_many_are_got_at_once() -> None:
+    """In the order asked for, None where there is nothing; and what was read stays."""
+    store = MemoryStore(2 * ENTRY)
+    await store.set("a", TEN)
+    await store.set("b", TEN)
+
+    assert await store.multi_get(["x", "a"]) == [None, TEN]
+    await store.set("c", TEN)
+
+    assert await kept(store) == "ac"
+
+
+async def test_what_is_purged_is_not_there() -> None:
+    """Whoever reads it finds nothing, and it gives its room back."""
+    purges = PurgesState()
+    store = MemoryStore(10_000, purges=purges)
+    await store.set("a", Entry(200, (), b"", at=10.0, lifetime=60.0, scopes=("tag:a",)), ttl=60.0)
+    await store.set("b", Entry(200, (), b"", at=10.0, lifetime=60.0, scopes=("tag:b",)), ttl=60.0)
+
+    purges.purge("tag:a", 10.0)
+
+    assert await store.get("a") is None
+    assert await kept(store) == "b"
+
+
+async def test_counts_what_it_was_good_for() -> None:
+    """Every key asked for is a hit or a miss; storing is neither."""
+    store = MemoryStore(10_000)
+    await store.set("a", TEN)
+    await store.set("b", TEN)
+
+    await store.get("a")
+    await store.multi_get(["a", "b", "x"])
+
+    assert store.counts() == [("memory", 3, 1, 2, 2 * ENTRY, True)]
+
+
+async def test_tells_the_hottest_keys() -> None:
+    """Those that were hit most often, and none that was not."""
+    store = MemoryStore(10_000)
+    for key in "abc":
+        await store.set(key, TEN)
+
+    await store.multi_get("abbb")
+
+    assert store.hottest(1) == [("b", 3)]
+    assert store.hottest(9) == [("b", 3), ("a", 1)]
+
+
 async def test_a_replaced_entry_counts_once() -> None:
     """The new value, its weight and its ttl take the place of the old ones."""
     clock = Clock()
-    store = MemoryStore(10_000, clock)
+    store = MemoryStore(10_000, clock=clock)
     await store.set("a", bytes(500), ttl=1.0)
 
     await store.set("a", TEN, ttl=10.0)
@@ -130,7 +190,7 @@ async def test_a_replaced_entry_counts_once() -> None:
 async def test_an_entry_expires_when_it_is_read(read: str) -> None:
     """The clock is looked at on reading, to the moment; what has expired gives its room back."""
     clock = Clock()
-    store = MemoryStore(10_000, clock)
+    store = MemoryStore(10_000, clock=clock)
     await store.set("a", TEN, ttl=30.0)
 
     clock.now += 29.9
@@ -144,7 +204,7 @@ async def test_an_entry_expires_when_it_is_read(read: str) -> None:
 async def test_without_a_ttl_an_entry_stays() -> None:
     """No ttl is for ever; a ttl of zero is over at once, and not for ever as in aiocache's own memory."""
     clock = Clock()
-    store = MemoryStore(10_000, clock)
+    store = MemoryStore(10_000, clock=clock)
 
     await store.set("a", TEN, ttl=None)
     await store.set("b", TEN)
@@ -157,13 +217,12 @@ async def test_without_a_ttl_an_entry_stays() -> None:
 async def test_aiocaches_switch_turns_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """With `AIOCACHE_DISABLE=1` nothing is kept and nothing is found; no operation fails."""
     store = MemoryStore(10_000)
-    await store.set("before", TEN)
     monkeypatch.setenv("AIOCACHE_DISABLE", "1")
 
     await store.set("a", TEN, ttl=30.0)
 
-    assert (await store.get("a"), await store.get("before"), await store.exists("a")) == (None, None, False)
-    assert store.used == OVERHEAD + len("before") + len(TEN)
+    assert (await store.get("a"), await store.multi_get(["a"]), await store.exists("a")) == (None, [None], False)
+    assert store.used == 0
 
 
 async def test_prints_how_full_it_is() -> None:
@@ -172,18 +231,19 @@ async def test_prints_how_full_it_is() -> None:
 
     await store.set("a", TEN)
 
-    assert repr(store) == "MemoryStore(1 entries, 211 of 1000 bytes)"
+    assert repr(store) == "MemoryStore(1 entries, 311 of 1000 bytes)"
 
 
 class AgainstAModel(RuleBasedStateMachine):
     """Any operations in any order leave the store as a plain list of entries, newest use last, would have it."""
 
     SIZE = 5 * ENTRY
+    ENTRIES = 4
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
-        self.store = MemoryStore(self.SIZE, self.clock)
+        self.store = MemoryStore(self.SIZE, self.ENTRIES, clock=self.clock)
         self.model: dict[str, tuple[bytes, float]] = {}
 
     def do(self, operation: Any) -> Any:
@@ -203,7 +263,7 @@ class AgainstAModel(RuleBasedStateMachine):
         fits = len(key) + size + OVERHEAD <= self.SIZE
         if fits:
             self.model[key] = (bytes(size), float("inf") if ttl is None else self.clock.now + ttl)
-        while self.weight() > self.SIZE:
+        while self.weight() > self.SIZE or len(self.model) > self.ENTRIES:
             del self.model[next(iter(self.model))]
 
         assert self.do(self.store.set(key, bytes(size), ttl=ttl)) is fits
@@ -236,6 +296,7 @@ class AgainstAModel(RuleBasedStateMachine):
     def accounts_are_right(self) -> None:
         assert self.store.used == self.weight()
         assert self.store.used <= self.SIZE
+        assert len(self.model) <= self.ENTRIES
         assert repr(self.store).startswith(f"MemoryStore({len(self.model)} entries")
 
 

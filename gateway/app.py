@@ -29,12 +29,12 @@ from gateway.errors import StartError
 from gateway.export import Tracing
 from gateway.face import read_class
 from gateway.guard import Guard, send_problem
-from gateway.inbound.admission import Admission
+from gateway.inbound.admission import Admission, Door
 from gateway.inbound.endpoint import Endpoint
 from gateway.inbound.once import Once, OutcomesState
 from gateway.inbound.operation import describe
 from gateway.inbound.relay import Relay
-from gateway.inbound.route import Endpoints, Shortcut
+from gateway.inbound.route import Endpoints, Others, Shortcut
 from gateway.inbound.visit import VisitsState
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
@@ -190,6 +190,7 @@ class Gateway:
             background = BackgroundState(self._tracing)
             self._running = running = RunningState(limits, store, board, outcomes, ways, background, shedding)
             self._lead_to(lambda plan: self._admitted(plan, running))
+            self.app.state.door = self._door(shedding)
             asking = asyncio.create_task(self._ask_for_documents(client))
             try:
                 await asyncio.gather(*(one.start() for one in upkeep))
@@ -199,7 +200,7 @@ class Gateway:
                 asking.cancel()
                 ends = (running.background.stop(), *(one.stop() for one in upkeep))
                 await asyncio.gather(asking, *ends, return_exceptions=True)
-                self._running = None
+                self._running = self.app.state.door = None
                 self._lead_to(lambda _: _not_started)
                 running.threads.shutdown(wait=False, cancel_futures=True)
                 if running.left:
@@ -220,6 +221,14 @@ class Gateway:
     def _shedding(self) -> SheddingState | None:
         has_critical = any(plan.priority == "critical" for plan in self.plans)
         return SheddingState(self.spec.shed, has_critical) if self.spec.shed else None
+
+    def _door(self, shedding: SheddingState | None) -> Door | None:
+        """What the server may ask before it makes a request of a head. A user's middleware has a word to say of every answer (CORS): then
+        there is none.
+        """
+        if shedding is None or self.app.user_middleware:
+            return None
+        return Door(shedding, self._endpoints, Others(self._endpoints, self.app.router.routes))
 
     def _admitted(self, plan: Plan, running: RunningState) -> ASGIApp:
         endpoint = self._endpoint(plan, running)

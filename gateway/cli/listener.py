@@ -7,18 +7,23 @@ an answer costs the server. It has no limit for a head that comes bit by bit, no
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
+from http.client import responses
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.cli.conduct import ConductState
-from gateway.problem import Problem, of_status
+from gateway.inbound.admission import LET_IN, Door
+from gateway.problem import OVERLOADED, Problem, RawHeaders, of_status
 
 HELD = 64 * 1024
 """Bytes that may wait for what follows them. A long stream goes out as it comes, so that a slow reader is noticed."""
 
 LONGEST_HEAD = 64 * 1024
 """Bytes of a head that is not complete. One that is has been in memory for a moment only, and the guard judges it."""
+
+CLOSE = (b"connection", b"close")
 
 ROUND = 1.0
 """Seconds between two looks at a connection: what a request costs does not grow by them."""
@@ -30,10 +35,14 @@ class Listener(HttpToolsProtocol):
     _begun = 0
     """Bytes of a head that is not complete."""
 
+    _door: Door | None = None
+    """What turns requests away before anything is made of them."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn has it so
         """Asyncio's: the connection stands."""
         self._joining = Joining(transport, self.loop)
         super().connection_made(cast(asyncio.Transport, self._joining))
+        self._door = getattr(getattr(self.app, "state", None), "door", None)
         now = self.loop.time()
         self._conduct = ConductState(now, now)
         self._next_look = self.loop.call_later(ROUND, self._look)
@@ -52,6 +61,28 @@ class Listener(HttpToolsProtocol):
                 self._refuse(of_status(431, "Request Header Fields Too Large"))
         elif self._begun:
             self._begun = 0
+
+    def on_headers_complete(self) -> None:
+        """The parser's: a head is complete."""
+        if self._door and self._is_idle():
+            if self._door(self.parser.get_method().decode("ascii"), self.url):
+                self._turn_away()
+                return
+            cast("dict[str, Any]", self.scope)[LET_IN] = True
+        super().on_headers_complete()
+
+    def _is_idle(self) -> bool:
+        """No answer is to come before the one to this head."""
+        return self._last is None or self._last.response_complete
+
+    def _turn_away(self) -> None:
+        """Answer the head at once. The body, if there is one, is read and dropped, as that of every request that has its answer."""
+        self.cycle = cast("RequestResponseCycle", TurnedAway(self.scope))
+        self.server_state.total_requests += 1
+        stays = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        self._joining.write(_overloaded(*self.server_state.default_headers, *(() if stays else (CLOSE,))))
+        if not stays:
+            self._joining.close()
 
     @property
     def _last(self) -> RequestResponseCycle | None:
@@ -82,10 +113,34 @@ class Listener(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Answer a head that is not complete, and hear no more of it."""
-        headers, body = problem.as_http()
-        lines = b"".join(b"%s: %s\r\n" % field for field in [*headers, (b"connection", b"close")])
-        self._joining.write(b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (problem.status, problem.title.encode(), lines, body))
+        self._joining.write(_as_bytes(problem, [CLOSE]))
         self._joining.close()
+
+
+class TurnedAway:
+    """In the place of a request's cycle: one that has had its answer."""
+
+    response_complete = True
+    disconnected = False
+
+    def __init__(self, scope: Any) -> None:
+        self.scope = scope
+        self.message_event = self
+
+    def set(self) -> None:
+        """Nobody waits for its body."""
+
+
+def _as_bytes(problem: Problem, more: RawHeaders) -> bytes:
+    headers, body = problem.as_http()
+    lines = b"".join(b"%s: %s\r\n" % field for field in [*more, *headers])
+    return b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (problem.status, responses[problem.status].encode(), lines, body)
+
+
+@lru_cache(maxsize=4)
+def _overloaded(*more: tuple[bytes, bytes]) -> bytes:
+    """The same for a second, which is as long as a date is."""
+    return _as_bytes(OVERLOADED, [*more])
 
 
 class Joining:

@@ -36,6 +36,11 @@ class Endpoints(BaseRoute):
             return found[0], {**outer, **found[1]}
         return found
 
+    def at(self, method: str, path: str) -> ASGIApp | None:
+        """The endpoint at a path below where the app is mounted."""
+        found = self._paths.find(method, path)
+        return found[0] if found else None
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether there is an endpoint for the request; partial, if only for other methods. As FastAPI asks its routes."""
         if scope["type"] == "http":
@@ -57,6 +62,18 @@ class Endpoints(BaseRoute):
         raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(allowed)})
 
 
+class Others:
+    """What routes before the endpoints answer."""
+
+    def __init__(self, endpoints: Endpoints, routes: Sequence[BaseRoute]) -> None:
+        self._firsts = {_first_segment(route) for route in takewhile(lambda route: route is not endpoints, routes)}
+        """First segments of their paths; None among them may be any."""
+
+    def may_want(self, path: str) -> bool:
+        """One of them may be meant by this path."""
+        return None in self._firsts or path.split("/", 2)[1] in self._firsts
+
+
 class Shortcut:
     """ASGI in, ASGI out: takes a request to its endpoint at once.
 
@@ -67,8 +84,7 @@ class Shortcut:
     def __init__(self, app: ASGIApp, endpoints: Endpoints, routes: Sequence[BaseRoute]) -> None:
         self.app = app
         self._endpoints = endpoints
-        self._others = {_first_segment(route) for route in takewhile(lambda route: route is not endpoints, routes)}
-        """First segments of what routes before the endpoints answer; None among them may be any."""
+        self._others = Others(endpoints, routes)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer, or pass the request on."""
@@ -76,7 +92,7 @@ class Shortcut:
             return self.app(scope, receive, send)
         path = _local_path(scope)
         found = self._endpoints.find(scope, path)
-        if not found or None in self._others or path.split("/", 2)[1] in self._others:
+        if not found or self._others.may_want(path):
             return self.app(scope, receive, send)
         endpoint, parameters = found
         scope["route"] = scope["endpoint"] = endpoint

@@ -11,11 +11,12 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from gateway.bodies import Encoding
+from gateway.caching import LONGEST_TAG, NOWHERE, Place
 from gateway.call import Call, Headers
 from gateway.errors import Unrendered
 from gateway.expressions.reference import REQUEST, Expression, Scope, Structure, Template, Unresolved, as_text
 from gateway.formats.encode import Unencodable
-from gateway.plan.recipe import Recipe
+from gateway.plan.recipe import Label, Recipe
 from gateway.syntax import CONTROL, NOT_IN_A_HEADER, has_dot_segment
 from gateway.telemetry import Span
 
@@ -53,7 +54,20 @@ def render_call(recipe: Recipe, scope: Scope, deadline: float, span: Span) -> Ca
         recipe.expects,
         recipe.policies.timeout,
         inject=recipe.policies.inject,
+        place=_place(recipe.label, scope) if recipe.label else None,
     )
+
+
+def _place(label: Label, scope: Scope) -> Place:
+    """What the config says of where the reply is kept. What is not to be told is no fault of the call: its reply is not kept."""
+    try:
+        key = [as_text(value) for value in label.key.values(scope)] if label.key else None
+        tags = [as_text(value) for value in (tag(scope) for tag in label.tags) if value is not None]
+    except Unresolved:
+        return NOWHERE
+    if (key and not all(key)) or max(map(len, tags), default=0) > LONGEST_TAG:
+        return NOWHERE
+    return Place(named=tuple(key) if key else None, tags=tuple(tags))
 
 
 def _path(recipe: Recipe, scope: Scope) -> str:

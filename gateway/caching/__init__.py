@@ -15,18 +15,34 @@ from gateway.caching.entry import Entry
 if TYPE_CHECKING:
     from gateway.telemetry import Span
 
-__all__ = ["Background", "Board", "Counts", "Entry", "Place", "Store"]
+__all__ = ["LONGEST_TAG", "NOWHERE", "Background", "Board", "Counts", "Entry", "Place", "Store"]
+
+
+LONGEST_TAG = 256
+"""Characters of a tag."""
 
 
 @dataclass(slots=True)
 class Place:
-    """Where the reply to a call is kept."""
+    """Where the reply to a call is kept. A step says of it what its config does, the cache the rest."""
 
-    key: str
-    """A digest of all that the upstream can tell calls apart by."""
+    key: str = ""
+    """A digest of all that the upstream can tell calls apart by, or of `named`."""
+
+    named: tuple[str, ...] | None = field(default=None, repr=False)
+    """What the config's `key` comes to, part by part, so that no value can pass for two; empty where it comes to nothing, and the reply is
+    not to be kept. None: the config has none.
+    """
+
+    tags: tuple[str, ...] = field(default=(), repr=False)
+    """What the config's `tags` come to."""
 
     entry: Entry | None = field(default=None, repr=False)
     """What is there: too old to be served as it is, and good for asking whether it still holds."""
+
+
+NOWHERE = Place(named=())
+"""Of a call whose reply is not to be kept."""
 
 
 class Counts(NamedTuple):

@@ -69,7 +69,7 @@ def _limited(spec: BatchSpec, step: StepSpec) -> BatchSpec:
 
 def _uncached(recipe: Recipe) -> Recipe:
     """Without the upstream's cache: what a reply has is kept item by item."""
-    return replace(recipe, policies=replace(recipe.policies, cache=None))
+    return replace(recipe, policies=replace(recipe.policies, cache=None), label=None)
 
 
 def _sends_more(recipe: Recipe) -> bool:

@@ -90,7 +90,7 @@ def passing(step: Step, method: str) -> Step:
     # Without a word about it, an upstream may send what the client cannot decode.
     headers = {"accept": "*/*", "accept-encoding": "identity", **recipe.upstream.headers}
     policies = replace(recipe.policies, cache=None, hedge=None)
-    recipe = replace(recipe, base_headers=tuple(sorted(headers.items())), policies=policies)
+    recipe = replace(recipe, base_headers=tuple(sorted(headers.items())), policies=policies, label=None)
     if method in WITH_BODY and recipe.method in WITH_BODY:
         described = dict.fromkeys((*recipe.forward_headers, "content-type", "content-encoding"))
         recipe = replace(recipe, forward_headers=tuple(described), encoding=AS_IT_CAME)

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 from gateway.call import Expectation
 from gateway.compile.documents import check_operation
 from gateway.compile.hosts import check_path
+from gateway.compile.keeping import check_cache, compile_label
 from gateway.compile.report import Names, Reading, Report
 from gateway.compile.sending import Writes, base_headers, carried_key, compile_body, forwarded
 from gateway.compile.upstreams import check_forward, check_headers, check_value
@@ -76,6 +77,7 @@ def compile_recipe(key: str, spec: CallSpec, path: Path, reading: Reading, spare
         base_headers=base_headers(upstream, spec),
         **parts,
     )
+    check_cache(recipe, spec, path, among.report)
     check_operation(recipe, (*path, method), among.report)
     return recipe
 
@@ -166,6 +168,7 @@ def _parts(spec: CallSpec, path: Path, reading: Reading, spare: Reading, deadlin
             headers.append((name.lower(), template))
     return {
         "headers": tuple(headers),
+        "label": compile_label(spec.cache, (*path, "cache"), reading),
         "select": reading.own(spec.select, (*path, "select")) if spec.select else None,
         "on_status": {
             status: _meaning(value, (*path, "on_status", str(status)), spare) for status, value in spec.on_status.items()

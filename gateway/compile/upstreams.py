@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gateway.compile.documents import compile_document
 from gateway.compile.hosts import check_health, compile_hosts
+from gateway.compile.keeping import check_upstreams_cache
 from gateway.compile.report import Report
 from gateway.compile.ways import check_way
 from gateway.deadline import GRPC, SECONDS
@@ -33,6 +34,8 @@ def compile_upstream(name: str, spec: UpstreamSpec, report: Report) -> Upstream:
         check_value(value, (*path, "headers", header), report)
     check_way(spec, path, report)
     _check_guards(spec, path, report)
+    if spec.cache:
+        check_upstreams_cache(spec.cache, (*path, "cache"), report)
     if spec.health:
         check_health(spec.health, (*path, "health"), report)
     document, document_url = compile_document(name, spec.openapi, (*path, "openapi"), report)

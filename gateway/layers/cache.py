@@ -42,6 +42,8 @@ class Cache:
         return partial(self._call, caller)
 
     async def _call(self, caller: Caller, call: Call) -> Reply:
+        if self.policy.ttl is None or (call.place and call.place.named == ()):
+            return await caller(call)
         key = self._key(call)
         reply = await self._kept(key, call.expects)
         if reply:
@@ -62,7 +64,7 @@ class Cache:
 
     def _key(self, *calls: Call) -> str:
         """Steps that keep replies for different times do not share them: neither gets one that is older than it allows."""
-        return "-".join([f"{self.policy.ttl:g}", *map(key_of, calls)])
+        return "-".join([f"{self.policy.ttl or 0:g}", *map(key_of, calls)])
 
     # A store in trouble costs its hits and nothing else: whatever it raises, the call goes on without it.
 
@@ -80,7 +82,7 @@ class Cache:
 
     async def _keep(self, key: str, call: Call, reply: Reply) -> None:
         if may_store(call, reply):
-            ttl = self.policy.ttl
+            ttl = self.policy.ttl or 0.0
             call.span.own[telemetry.CACHE_TTL] = ttl
             entry = Entry(reply.status, reply.headers, reply.body, self.clock(), ttl)
             with suppress(Exception):
@@ -89,7 +91,8 @@ class Cache:
 
 def key_of(call: Call) -> str:
     """A digest of all that is sent, and of how its reply is read: no user data in it, and no two calls that differ share it."""
-    sent = encode_json([FORMAT, call.expects.format.name, call.upstream, call.method, call.target, list(call.headers), call.body])
+    told: list[Any] = [call.place.named] if call.place and call.place.named else [call.target, list(call.headers), call.body]
+    sent = encode_json([FORMAT, call.expects.format.name, call.upstream, call.method, *told])
     return hashlib.sha256(sent).hexdigest()
 
 

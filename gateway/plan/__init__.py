@@ -172,6 +172,7 @@ class Step:
         for recipe in (self.recipe, *self.recipes):
             yield from recipe.sends()
             yield from recipe.means()
+            yield from recipe.label.expressions if recipe.label else ()
         if self.fallback:
             yield from self.fallback.expressions
         if self.end and self.end.value:

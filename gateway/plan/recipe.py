@@ -153,6 +153,22 @@ _WORDS = {"skip": "skipped", "end": "ends"}
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """By what the replies to a call are told apart and purged, where the config says so."""
+
+    key: Template | None = None
+    """What tells them apart in place of all that is sent."""
+
+    tags: tuple[Template, ...] = ()
+
+    @property
+    def expressions(self) -> Iterator[Expression]:
+        """The references in it."""
+        for template in (*([self.key] if self.key else []), *self.tags):
+            yield from template.expressions
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """What makes one call out of the values at hand, and what its reply means."""
 
@@ -178,6 +194,7 @@ class Recipe:
     """What a status means: a value, or a word for what becomes of the step."""
 
     policies: Policies = Policies()
+    label: Label | None = None
     validate: Validate | None = field(default=None, repr=False, compare=False)
     """Holds the value of a good reply to its type; None where it has none."""
 

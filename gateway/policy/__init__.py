@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from gateway.policy.bulkhead import AdaptivePolicy, BulkheadPolicy
+from gateway.policy.cache import CachePolicy
 from gateway.policy.guards import BreakerPolicy, EjectPolicy, ThrottlePolicy
 from gateway.policy.hedge import HedgePolicy
 from gateway.policy.hosts import DiscoverPolicy, HealthPolicy
@@ -76,16 +77,6 @@ class RetryPolicy(Policy):
 
     def __str__(self) -> str:
         return f"retry {self.attempts}"
-
-
-class CachePolicy(Policy):
-    """Keep good replies. Harm it can do: an answer that is up to `ttl` old."""
-
-    ttl: Duration
-    """How long a reply is served without asking again."""
-
-    def __str__(self) -> str:
-        return f"cache {show_duration(self.ttl)}"
 
 
 class IdempotencyPolicy(Policy):

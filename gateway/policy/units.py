@@ -1,4 +1,4 @@
-"""How durations, sizes, shares and switches are written, and what all policies have in common."""
+"""How durations, sizes, shares, switches and names of headers are written, and what all policies have in common."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h|d)")
 _SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _SIZE = re.compile(r"([0-9]{1,15})(B|KiB|MiB|GiB)")
+HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 _SHARE = re.compile(r"([0-9]+(?:\.[0-9]+)?)%")
 
 
@@ -26,6 +27,11 @@ def _seconds(written: Any) -> Any:
     if not 0 < seconds <= LONGEST:
         raise PydanticCustomError("duration", "should be more than 0s and at most 1d")
     return seconds
+
+
+def _seconds_or_none(written: Any) -> Any:
+    match = _DURATION.fullmatch(written) if isinstance(written, str) else None
+    return 0.0 if match and not float(match[1]) else _seconds(written)
 
 
 def _bytes(written: Any) -> Any:
@@ -52,6 +58,13 @@ Duration: TypeAlias = Annotated[
 ]
 """Seconds, written with a unit: `500ms`, `2s`, `5m`, `1h`."""
 
+Lapse: TypeAlias = Annotated[
+    float,
+    BeforeValidator(_seconds_or_none),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["0s", "30s", "1h"]}),
+]
+"""Seconds, of which there may be none: a duration, or `0s`."""
+
 Size: TypeAlias = Annotated[
     int,
     BeforeValidator(_bytes),
@@ -66,6 +79,8 @@ Share: TypeAlias = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{_SHARE.pattern}$", "examples": ["10%", "50%"]}),
 ]
 """A part of the whole, from 0 to 1, written in percent: `10%`."""
+
+HeaderName: TypeAlias = Annotated[str, Field(pattern=HEADER_NAME, max_length=128)]
 
 
 def _false_is_none(value: Any) -> Any:
@@ -90,6 +105,8 @@ def or_on(kind: Any) -> Any:
 
 def show_duration(seconds: float) -> str:
     """Seconds in the largest unit that shows them exactly: 0.5 → `500ms`, 300 → `5m`."""
+    if not seconds:
+        return "0s"
     for unit in ("d", "h", "m", "s", "ms"):
         amount = round(seconds / _UNITS[unit], 6)
         if amount >= 1 and amount == int(amount):

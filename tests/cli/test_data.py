@@ -143,6 +143,7 @@ WHERE: dict[type, dict[str, str | None]] = {
         "expects": "steps.0.decode",
         "on_status": "steps.0.on_status.409.id",
         "policies": "steps.0.timeout",
+        "label": None,  # the cache's `key` and `tags`, read
         "validate": None,  # as a step's
     },
     Target: {"path": None, "segments": None, "query": "steps.0.query.0.value", "text": "steps.0.target"},

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from gateway.caching import NOWHERE, Place
 from gateway.call import Call, Expectation
 from gateway.errors import Unrendered
 from gateway.formats import SPLICED
@@ -436,3 +437,41 @@ def test_a_call_has_everything_decided(compiled: Compiled, rendered: Rendered) -
     assert (call.timeout, call.deadline, call.attempt) == (0.3, 10.0, 1)
     assert call.expects == Expectation(frozenset({200, 404}), frozenset({410}), format=SPLICED)
     assert CANARY not in repr(call)
+
+
+# -- where its reply is kept -------------------------------------------------------------------------------------------
+
+KEYED = "{get: 'users /users', cache: {key: '{path.id}-{query.x}', tags: ['user-{path.id}', 'x-{query.x}', all]}}"
+
+
+def test_a_call_says_what_its_reply_is_kept_and_purged_by(compiled: Compiled, rendered: Rendered) -> None:
+    """Key and tags are rendered with the call; a tag whose value is absent is left out."""
+    plan = step(compiled, KEYED.replace("{path.id}-{query.x}", "{path.id}"))
+
+    place = rendered(plan, path={"id": 7}).place
+
+    assert place == Place(named=("7",), tags=("user-7", "all"))
+
+
+def test_a_call_that_says_nothing_of_it_costs_nothing(compiled: Compiled, rendered: Rendered) -> None:
+    """Without a key and tags there is no place to be made."""
+    assert rendered(step(compiled, "{get: 'users /users', cache: {ttl: 1s}}")).place is None
+
+
+@given(one=st.tuples(st.text(), st.text()), other=st.tuples(st.text(), st.text()))
+@example(one=("a", "b-c"), other=("a-b", "c"))
+def test_no_value_of_a_key_passes_for_two(compiled: Compiled, rendered: Rendered, one: Any, other: Any) -> None:
+    """Two clients have the same key only when every value in it is the same, whatever stands between them."""
+    plan = step(compiled, KEYED)
+
+    places = [rendered(plan, path={"id": id}, query={"x": x}).place for id, x in (one, other)]
+
+    assert (places[0] == places[1]) == (one == other or places == [NOWHERE, NOWHERE])
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", {"a": 1}, float("inf"), "x" * 252], ids=["absent", "empty", "object", "inf", "long tag"]
+)
+def test_a_key_without_a_value_keeps_nothing(compiled: Compiled, rendered: Rendered, value: Any) -> None:
+    """The call is made all the same: that it cannot be kept is no fault of it."""
+    assert rendered(step(compiled, KEYED), path={"id": value}, query={"x": "1"}).place is NOWHERE

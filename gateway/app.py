@@ -10,14 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
-from http.client import responses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 
@@ -35,12 +33,13 @@ from gateway.inbound.once import Once, OutcomesState
 from gateway.inbound.operation import describe
 from gateway.inbound.relay import Relay
 from gateway.inbound.route import Endpoints, Others, Shortcut
+from gateway.inbound.strangers import HANDLERS, as_response
 from gateway.inbound.visit import VisitsState
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
 from gateway.plan import Plan, broken_on_purpose
 from gateway.plan.recipe import Upstream
-from gateway.problem import Problem, of_status
+from gateway.problem import of_status
 from gateway.stack import WaysState, shelf_of, step_stack
 from gateway.states.shedding import SheddingState
 from gateway.store import LocalBoard, MemoryStore
@@ -139,6 +138,11 @@ class Gateway:
         """The gateway of a config given as text. Raises `ConfigError`."""
         return cls(load_text(text, classes=[read_class(one) for one in endpoints]), **options)
 
+    @property
+    def running(self) -> RunningState | None:
+        """What there is while the app's lifespan lasts; None before and after."""
+        return self._running
+
     def _make_app(self) -> FastAPI:
         app = FastAPIOffline(
             title="Fanin",
@@ -149,7 +153,7 @@ class Gateway:
             lifespan=self.lifespan,
             # One owner of telemetry only, and that is us.
             telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
-            exception_handlers={HTTPException: _http_problem, Exception: _bug_problem},
+            exception_handlers={**HANDLERS},
         )
         build = app.build_middleware_stack
         app.build_middleware_stack = lambda: self._with_short_way(app, build)  # type: ignore[method-assign]
@@ -284,7 +288,7 @@ class Gateway:
     async def _ready(self) -> Response:
         """The gateway has started, and is not stopping."""
         if self._running is None:
-            return _as_response(of_status(503, "Service Unavailable", "starting or stopping"))
+            return as_response(of_status(503, "Service Unavailable", "starting or stopping"))
         return JSONResponse({"status": "ready"})
 
 
@@ -297,25 +301,3 @@ async def _not_started(_scope: Scope, _receive: Receive, send: Answer) -> None:
     raise StartError(
         "the app's lifespan has not started; serve the app, or give its gateway's `lifespan` to the app that it is mounted in"
     )
-
-
-async def _http_problem(_request: Request, error: Exception) -> Response:
-    """FastAPI's own 404 and 405 as problems, like everything else, and what a route of the user's raises."""
-    assert isinstance(error, HTTPException)
-    title = responses.get(error.status_code, "Error")
-    detail: object = error.detail
-    # FastAPI lets a detail be anything; in a problem it is text.
-    said = detail if isinstance(detail, str) and detail != title else None
-    return _as_response(of_status(error.status_code, title, said, error.headers))
-
-
-async def _bug_problem(_request: Request, _error: Exception) -> Response:
-    """A bug in a route of the user's: the client learns that it is one, the log has the rest."""
-    return _as_response(of_status(500, "Internal Server Error"))
-
-
-def _as_response(problem: Problem) -> Response:
-    headers, body = problem.as_http()
-    response = Response(body, problem.status)
-    response.raw_headers = headers
-    return response

@@ -40,6 +40,13 @@ Endpoints = Annotated[
 Inject = Annotated[bool, typer.Option("--inject", envvar="GATEWAY_INJECT", help="Let the faults happen that the config injects.")]
 Host = Annotated[str, typer.Option(envvar="GATEWAY_HOST", help="Address to listen on.")]
 Port = Annotated[int, typer.Option(envvar="GATEWAY_PORT", min=0, max=65535, help="Port to listen on.")]
+AdminHost = Annotated[str, typer.Option(envvar="GATEWAY_ADMIN_HOST", help="Address of the admin side to listen on.")]
+AdminPort = Annotated[
+    int | None,
+    typer.Option(
+        envvar="GATEWAY_ADMIN_PORT", min=0, max=65535, help="Port of the admin side, 0 for none; else 8081, if it is free."
+    ),
+]
 
 
 class FindingFormat(StrEnum):
@@ -184,6 +191,8 @@ def serve(
     endpoints: Endpoints = None,
     host: Host = "127.0.0.1",
     port: Port = 8080,
+    admin_host: AdminHost = "127.0.0.1",
+    admin_port: AdminPort = None,
     workers: Annotated[int, typer.Option(envvar="GATEWAY_WORKERS", min=1, max=64, help="Processes that answer.")] = 1,
     inject: Inject = False,
 ) -> None:
@@ -191,14 +200,17 @@ def serve(
 
     Example: gateway serve --config config/gateway.yaml --port 8080 --workers 2
     """
+    from gateway.cli.ports import Address
     from gateway.cli.serve import serve_config
 
-    serve_config(find_config(config), endpoints or [], host, port, workers, inject=inject)
+    admin = Address(admin_host, admin_port)
+    serve_config(find_config(config), endpoints or [], host, port, admin, workers, inject=inject)
 
 
 @app.command()
 def demo(
     port: Port = 8080,
+    admin_port: AdminPort = None,
     services_port: Annotated[
         int, typer.Option(envvar="GATEWAY_SERVICES_PORT", min=1, max=65532, help="First of the mock services' four ports.")
     ] = 9101,
@@ -212,7 +224,7 @@ def demo(
     """
     from gateway.cli.demo import run_demo
 
-    raise typer.Exit(run_demo(port, services_port, once=once))
+    raise typer.Exit(run_demo(port, services_port, admin_port, once=once))
 
 
 @app.command()

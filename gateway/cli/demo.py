@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -22,9 +21,11 @@ from rich.text import Text
 import services
 from gateway import telemetry
 from gateway.app import Gateway
+from gateway.cli.admin import with_admin, with_side
 from gateway.cli.call import show_response, show_trace
 from gateway.cli.layout import make_console
-from gateway.cli.serve import claim, leave_quietly, leave_to, options, startup_failure_told, url_of
+from gateway.cli.ports import Address, Claimed, claim, url_of
+from gateway.cli.serve import leave_quietly, leave_to, options, startup_failure_told
 from gateway.errors import StartError
 from gateway.plan import Plan
 from gateway.telemetry import Trace
@@ -43,7 +44,7 @@ CONFIG = Path(__file__).parents[2] / "config" / "gateway.yaml"
 INSTALLED_CONFIG = Path(__file__).with_name("showcase.yaml")
 
 
-def run_demo(port: int, services_port: int, *, once: bool, config: Path | None = None) -> int:
+def run_demo(port: int, services_port: int, admin_port: int | None = 0, *, once: bool, config: Path | None = None) -> int:
     """Run the demo until Ctrl-C. With `once` it ends after the first answer, and the exit status is 1 if that is not a good one."""
     leave_quietly()
     console = make_console()
@@ -52,12 +53,13 @@ def run_demo(port: int, services_port: int, *, once: bool, config: Path | None =
     os.environ |= {f"{name.upper()}_URL": f"http://{HOST}:{number}" for name, number in ports.items()}
     with (
         claim(HOST, port, "--port or GATEWAY_PORT (make demo ARGS='--port 8090')") as taken,
+        with_side(taken, Address(HOST, admin_port)) as claimed,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         first: asyncio.Future[Trace] = runner.get_loop().create_future()
         gateway = Gateway.load(config, sinks=[partial(_keep, first)])
         with _services(console, ports), startup_failure_told():
-            return runner.run(_serve(console, gateway, taken, first, ports["recommendations"], once=once))
+            return runner.run(_serve(console, gateway, claimed, first, ports["recommendations"], once=once))
 
 
 @contextmanager
@@ -116,10 +118,10 @@ def stop(running: Sequence[subprocess.Popen[bytes]], grace: float = GRACE) -> No
 
 
 async def _serve(
-    console: Console, gateway: Gateway, taken: socket.socket, first: asyncio.Future[Trace], breakable: int, *, once: bool
+    console: Console, gateway: Gateway, claimed: Claimed, first: asyncio.Future[Trace], breakable: int, *, once: bool
 ) -> int:
-    url = url_of(taken)
-    async with _server(gateway, taken) as server:
+    url = url_of(claimed.endpoints)
+    async with _server(gateway, claimed) as server:
         _show_started(console, "gateway", f"{url}\n")
         is_good = await first_call(console, url, gateway.plans, first)
         if server.should_exit:  # told to stop meanwhile
@@ -135,11 +137,11 @@ async def _serve(
 
 
 @asynccontextmanager
-async def _server(gateway: Gateway, taken: socket.socket) -> AsyncIterator[uvicorn.Server]:
+async def _server(gateway: Gateway, claimed: Claimed) -> AsyncIterator[uvicorn.Server]:
     """The gateway on its port while the block runs, and on until Ctrl-C unless `should_exit` is set."""
-    server = uvicorn.Server(uvicorn.Config(gateway.app, **options()))
+    server = uvicorn.Server(uvicorn.Config(with_admin(gateway, claimed.admin_port), **options()))
     leave_to(server)
-    serving = asyncio.create_task(server.serve(sockets=[taken]))
+    serving = asyncio.create_task(server.serve(sockets=claimed.sockets))
     while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
     try:

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from gateway.admin.app import Sides
 from gateway.cli.conduct import ConductState
 from gateway.inbound.admission import LET_IN, Door
 from gateway.problem import OVERLOADED, Problem, RawHeaders, of_status
@@ -42,6 +43,8 @@ class Listener(HttpToolsProtocol):
         """Asyncio's: the connection stands."""
         self._joining = Joining(transport, self.loop)
         super().connection_made(cast(asyncio.Transport, self._joining))
+        if isinstance(self.app, Sides):
+            self.app = self.app.at(self.server)
         self._door = getattr(getattr(self.app, "state", None), "door", None)
         now = self.loop.time()
         self._conduct = ConductState(now, now)

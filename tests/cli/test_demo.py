@@ -70,7 +70,7 @@ def test_the_comparison_adds_up(run: Any, services_port: int) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_told_to_stop(start: Any, services_port: int, is_gone: Any, how: signal.Signals) -> None:
     """What it says to try works meanwhile; then status 0, no complaint, and no process or listener left."""
-    process = start("demo", "--port", "0", "--services-port", str(services_port))
+    process = start("demo", "--port", "0", "--services-port", str(services_port), "--admin-port", str(services_port + 4))
     shown = _until(process, "curl -i")
     url = re.findall(r"curl -i (http://\S+)", shown)[0]
     switch, setting = re.findall(r"curl -X PUT (\S+) -d '(.*)'", shown)[0]
@@ -78,12 +78,13 @@ def test_it_serves_until_it_is_told_to_stop(start: Any, services_port: int, is_g
     urlopen(Request(switch, setting.encode(), method="PUT"), timeout=20).close()
     with urlopen(url, timeout=20) as response:
         complete = response.headers["gateway-complete"]
+    urlopen(f"http://127.0.0.1:{services_port + 4}/api", timeout=20).close()
     process.send_signal(how)
     out, complaint = process.communicate()
 
     assert complete == "false"
     assert (process.returncode, out, complaint) == (0, "", "")
-    assert is_gone(process.pid, int(url.split(":")[2].split("/")[0]), *range(services_port, services_port + 4))
+    assert is_gone(process.pid, int(url.split(":")[2].split("/")[0]), *range(services_port, services_port + 5))
 
 
 @pytest.mark.slow

@@ -49,10 +49,10 @@ def test_help_of_each_command_has_an_example(run: Any, command: str, flag: str) 
 @pytest.mark.parametrize(
     ("command", "variables"),
     [
-        ("serve", ["CONFIG", "HOST", "PORT", "WORKERS"]),
+        ("serve", ["CONFIG", "HOST", "PORT", "ADMIN_HOST", "ADMIN_PORT", "WORKERS"]),
         ("check", ["CONFIG"]),
         ("call", ["CONFIG"]),
-        ("demo", ["PORT", "SERVICES_PORT"]),
+        ("demo", ["PORT", "ADMIN_PORT", "SERVICES_PORT"]),
     ],
 )
 def test_help_names_the_variable_of_each_option(run: Any, command: str, variables: list[str]) -> None:

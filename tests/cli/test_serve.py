@@ -24,18 +24,8 @@ import uvicorn
 import uvloop
 
 from gateway import Gateway
-from gateway.cli.serve import (
-    DOORS,
-    GARBAGE,
-    claim,
-    doors,
-    leave_quietly,
-    leave_to,
-    make_app,
-    options,
-    refusal,
-    startup_failure_told,
-)
+from gateway.cli.ports import DOORS, claim, doors, refusal
+from gateway.cli.serve import GARBAGE, leave_quietly, leave_to, make_app, options, startup_failure_told
 
 ENDPOINT = "  - path: /a/{id}\n    steps: { user: { get: 'users /users/{path.id}' } }\n"
 DEAD_EXPORT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_PROTOCOL": "pigeon"}
@@ -214,7 +204,7 @@ def test_an_address_that_cannot_be_had_is_named_with_its_remedy(run: Any, config
 
 def test_a_port_of_the_administrators_is_named_with_its_remedy() -> None:
     """Another port will do. Whoever runs the tests may be an administrator, so that the error is made here."""
-    told = refusal(PermissionError(errno.EACCES, "Permission denied"), "127.0.0.1", 80, "--port or GATEWAY_PORT")
+    told = refusal(PermissionError(errno.EACCES, "Permission denied"), "127.0.0.1", 80, "--port or GATEWAY_PORT", "")
 
     assert told == "port 80 on 127.0.0.1 is not for this user to listen on; choose another with --port or GATEWAY_PORT"
 
@@ -281,7 +271,7 @@ def test_a_worker_reads_the_config_that_its_parent_read(config: str, monkeypatch
     """It is named in the environment, and what is made of it is never again looked through for garbage."""
     monkeypatch.setenv("GATEWAY_CONFIG", config)
 
-    app = make_app()
+    app: Any = make_app()
 
     assert "/a/{id}" in app.openapi()["paths"]
     assert gc.get_freeze_count() > 10_000

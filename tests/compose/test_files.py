@@ -69,7 +69,7 @@ def test_ports_are_published_on_the_loopback_address_alone() -> None:
     published = {service: spec.get("ports", []) for service, spec in SERVICES.items()}
 
     assert published == {
-        "gateway": ["127.0.0.1:8080:8080"],
+        "gateway": ["127.0.0.1:8080:8080", "127.0.0.1:8081:8081"],
         **{name: [f"127.0.0.1:{port}:{port}"] for name, port in PORTS.items()},
         "jaeger": ["127.0.0.1:16686:16686"],
         "redis": [],
@@ -118,6 +118,17 @@ def test_the_gateway_is_told_where_each_upstream_listens(name: str, port: int) -
     assert f"${{{variable}:-" in (ROOT / "config/gateway.yaml").read_text()
     assert SERVICES["gateway"]["environment"][variable] == f"http://{name}:{port}"
     assert SERVICES[name]["command"] == ["python", "-m", "services", name, "--host", "0.0.0.0", "--port", str(port)]
+
+
+def test_nobody_beyond_the_container_gets_to_the_admin_side_unasked() -> None:
+    """No token is made up: without one it keeps to its own loopback, and the published port leads nowhere."""
+    environ = SERVICES["gateway"]["environment"]
+
+    assert {name: environ[f"GATEWAY_ADMIN_{name}"] for name in ("HOST", "PORT", "TOKEN")} == {
+        "HOST": "127.0.0.1",
+        "PORT": "8081",
+        "TOKEN": "",
+    }
 
 
 def test_traces_go_to_jaeger_over_http() -> None:

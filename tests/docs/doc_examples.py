@@ -13,7 +13,7 @@ Anything else is a failure, unless `<!-- not run: reason -->` stands above the b
 file in the document's own folder, where commands and Python run and which has a copy of `config/`.
 
 In a `console` block, `...` on a line of its own stands for any lines, `…` for any characters, and a last line `[1]` for the exit
-status; durations, trace ids and dates are not compared. The documented ports (9101 to 9104, 8080) stand for whichever are free. A command
+status; durations, trace ids and dates are not compared. The documented ports (9101 to 9104, 8080, 8081) stand for whichever are free. A command
 that ends with `&` runs until the document ends or another takes its place.
 """
 
@@ -53,6 +53,7 @@ SECONDS = 20
 
 SERVICES = {"users": 9101, "orders": 9102, "catalog": 9103, "recommendations": 9104}
 GATEWAY = 8080
+ADMIN = 8081
 
 BASE: dict[str, Any] = {
     "version": 1,
@@ -121,7 +122,7 @@ class Running:
             process = subprocess.Popen(
                 [sys.executable, *arguments, "--port", str(port)],
                 cwd=self.folder,
-                env=environment(),
+                env=environment(GATEWAY_ADMIN_PORT=0),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -167,8 +168,8 @@ class Story:
     @cached_property
     def own_ports(self) -> dict[int, int]:
         """For a gateway that the document starts by itself, and the services of `gateway demo`."""
-        first = free_ports(len(SERVICES) + 1)
-        return {port: first + index for index, port in enumerate((*SERVICES.values(), GATEWAY))}
+        first = free_ports(len(SERVICES) + 2)
+        return {port: first + index for index, port in enumerate((*SERVICES.values(), GATEWAY, ADMIN))}
 
     @cached_property
     def showcase(self) -> int:
@@ -190,6 +191,8 @@ class Story:
     def _real(self, port: int) -> int:
         if port == GATEWAY:
             return self.own_ports[GATEWAY] if self.background else self.showcase
+        if port == ADMIN:
+            return self.own_ports[ADMIN]
         return self.running.services[port] if port in SERVICES.values() else port
 
     def run(self, command: str, *, speaks: bool = False) -> tuple[str, int]:
@@ -221,7 +224,10 @@ class Story:
             ["bash", "-c", _SHELL + text],
             cwd=self.folder,
             env=environment(
-                GATEWAY_PORT=self.own_ports[GATEWAY], GATEWAY_SERVICES_PORT=self.own_ports[SERVICES["users"]], COLUMNS=100
+                GATEWAY_PORT=self.own_ports[GATEWAY],
+                GATEWAY_ADMIN_PORT=self.own_ports[ADMIN],
+                GATEWAY_SERVICES_PORT=self.own_ports[SERVICES["users"]],
+                COLUMNS=100,
             ),
             stdin=subprocess.DEVNULL,
             stdout=stdout,

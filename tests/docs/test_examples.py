@@ -131,7 +131,7 @@ def test_a_gateway_of_the_documents_own_takes_the_documented_port(attempt: Try) 
 
     attempt(
         f"```console\n$ cat > gateway.yaml <<'E'\n{config}\nE\n$ gateway serve --config gateway.yaml &\nfanin serves 1 endpoint of "
-        "gateway.yaml on http://127.0.0.1:8080, documented at http://127.0.0.1:8080/docs\n"
+        "gateway.yaml on http://127.0.0.1:8080, documented at http://127.0.0.1:8080/docs, administered on http://127.0.0.1:8081/api\n"
         "$ python -c \"import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080/7').status)\"\n200\n```"
     )
 

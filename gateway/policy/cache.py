@@ -66,6 +66,9 @@ class CachePolicy(Policy):
     max_size: Size = Field(1024**2, json_schema_extra={"default": "1MiB"})
     """Larger bodies are not kept."""
 
+    set_cookie: bool = False
+    """Replies with `Set-Cookie` are kept too, and everybody gets the same cookie: only for an upstream that means it so."""
+
     coalesce: bool = True
     """Calls that would be sent at the same time are sent once."""
 
@@ -91,3 +94,5 @@ class CachePolicy(Policy):
             yield f"on errors {show_duration(self.stale_if_error)}"
         if self.negative_ttl:
             yield f"refusals {show_duration(self.negative_ttl)}"
+        if self.set_cookie:
+            yield "cookies too"

@@ -141,6 +141,11 @@ def of_inputs(misfits: Iterable[Misfit]) -> Problem:
     return Problem(422, "invalid-input", "An input does not fit", members={"inputs": wrong})
 
 
+def of_unknown(detail: str) -> Problem:
+    """What is told to who names something of the config that is not there."""
+    return Problem(422, "unknown-name", "There is nothing of this name", detail)
+
+
 def of_status(status: int, title: str, detail: str | None = None, headers: Mapping[str, str] | None = None) -> Problem:
     """A problem that HTTP's own status says all about: 404, 405, 413 and their like."""
     return Problem(status, title.lower().replace(" ", "-"), title, detail, headers=headers or {})

@@ -12,24 +12,31 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gateway import __version__
+from gateway.admin import cache
 from gateway.admin.access import Access, Entrance
 from gateway.app import Gateway
 from gateway.guard import App, Guard, Receive, Scope, Send
-from gateway.inbound.strangers import HANDLERS
+from gateway.inbound.request import Refused
+from gateway.inbound.strangers import HANDLERS, as_response
 
 Subject: TypeAlias = Callable[[Gateway], Sequence[Route]]
 
-SUBJECTS: Sequence[Subject] = ()
+SUBJECTS: Sequence[Subject] = (cache.routes,)
 """What there is to see and to do, in the order in which `/api` lists it. The first line of a route's docstring says what it is for."""
 
 
 def make_admin(gateway: Gateway, access: Access) -> App:
     """The admin app of a gateway. It has no lifespan: what it shows is there while the gateway's own app runs."""
     subjects = [route for subject in SUBJECTS for route in subject(gateway)]
-    app = Starlette(routes=[*_own(gateway, subjects), *subjects], exception_handlers=HANDLERS)
+    app = Starlette(routes=[*_own(gateway, subjects), *subjects], exception_handlers={**HANDLERS, Refused: _refused})
     # A redirect to the path without its slash would be built from the client's Host.
     app.router.redirect_slashes = False
     return Guard(Entrance(app, access))
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return as_response(error.problem)
 
 
 def _own(gateway: Gateway, subjects: Sequence[Route]) -> list[BaseRoute]:

@@ -25,6 +25,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+cache = typer.Typer(
+    name="cache",
+    help="Look at the cache of a running gateway, and purge it.\n\nExample: gateway cache show",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(cache)
+
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG", help=f"The config; else {' or '.join(CONFIG_FILES)}.")
 ]
@@ -225,6 +233,45 @@ def demo(
     from gateway.cli.demo import run_demo
 
     raise typer.Exit(run_demo(port, services_port, admin_port, once=once))
+
+
+Admin = Annotated[
+    str | None,
+    typer.Option(
+        "--admin", metavar="URL", envvar="GATEWAY_ADMIN_URL", help="The admin side to ask; else the one on this machine."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+
+
+@cache.command()
+def show(admin: Admin = None, as_json: Json = False) -> None:
+    """Show what the cache of a running gateway has come to.
+
+    Example: gateway cache show
+    """
+    from gateway.cli.cache import show_cache
+
+    raise typer.Exit(show_cache(admin, as_json=as_json))
+
+
+@cache.command()
+def purge(
+    key: Annotated[str | None, typer.Option(help="A key, as `show` and `Cache-Status` have it.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="An endpoint, as in `GET /v1/home/{user_id}`.")] = None,
+    upstream: Annotated[str | None, typer.Option(help="An upstream.")] = None,
+    tag: Annotated[str | None, typer.Option(help="A tag.")] = None,
+    admin: Admin = None,
+    as_json: Json = False,
+) -> None:
+    """Purge the cache of a running gateway, in all its processes.
+
+    Example: gateway cache purge --tag user-42
+    """
+    from gateway.cli.cache import purge_cache
+
+    named = {"key": key, "endpoint": endpoint, "upstream": upstream, "tag": tag}
+    raise typer.Exit(purge_cache(admin, {kind: name for kind, name in named.items() if name is not None}, as_json=as_json))
 
 
 @app.command()

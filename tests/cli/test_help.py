@@ -21,7 +21,7 @@ import gateway
 from gateway.cli import main
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["check", "plan", "routes", "schema", "call", "serve", "demo", "version"]
+COMMANDS = ["check", "plan", "routes", "schema", "call", "serve", "demo", "version", "cache"]
 
 
 def test_help_lists_every_command(run: Any) -> None:

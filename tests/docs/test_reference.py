@@ -104,7 +104,16 @@ def test_every_word_of_proxy_status_is_documented() -> None:
     assert sorted(word for word in words if f"`{word}`" not in page("errors.md")) == []
 
 
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+def commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command by the words it takes, those of groups included."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{before}{name} ")
+        else:
+            yield before + name, command
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

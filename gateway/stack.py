@@ -12,11 +12,13 @@ from functools import reduce
 from typing import Protocol
 
 from gateway.caching import Store
+from gateway.caching.flights import FlightsState
 from gateway.call import Call, Caller, Layer, Reply, Shelf
 from gateway.layers.balance import Balance
 from gateway.layers.breaker import Breaker
 from gateway.layers.bulkhead import Bulkhead
 from gateway.layers.cache import Cache
+from gateway.layers.coalesce import Coalesce
 from gateway.layers.eject import Eject
 from gateway.layers.hedge import Hedge
 from gateway.layers.inject import Inject
@@ -70,6 +72,14 @@ class UpstreamState:
     """The budget of second copies."""
 
     pause: PauseState = field(default_factory=PauseState)
+
+    flights: dict[object, FlightsState[Reply]] = field(default_factory=dict)
+    """Calls that others may join, by what steps have in common that make the same of one."""
+
+    def flights_of(self, recipe: Recipe) -> FlightsState[Reply]:
+        """Those that the calls of a recipe may join."""
+        expects = recipe.expects
+        return self.flights.setdefault((expects.accept, expects.handled, expects.format.name, recipe.policies), FlightsState())
 
 
 def step_stack(recipe: Recipe, store: Store, shared: UpstreamState) -> Stack:
@@ -138,6 +148,9 @@ def _of_step(recipe: Recipe, store: Store, shared: UpstreamState) -> Iterator[La
     # Above everything that costs: a hit has no attempt to make.
     if policies.cache:
         yield Cache(policies.cache, store)
+    # Below cache: only misses join. Above all that makes attempts: those who join share one sequence of them, and its end.
+    if policies.coalesce:
+        yield Coalesce(shared.flights_of(recipe))
     # Above the upstream's stack: every attempt is traced, counted and limited on its own. The budget is the upstream's: what is new load for
     # it is that whichever step makes it.
     if policies.retry and policies.retry.attempts > 1:

@@ -88,6 +88,7 @@ def _recipe(recipe: Recipe) -> dict[str, Any]:
         "timeout": policies.timeout,
         "retry": _policy(policies.retry),
         "cache": _policy(policies.cache),
+        "coalesce": policies.coalesce,
         "hedge": _policy(policies.hedge),
         "throttle": _policy(recipe.upstream.throttle),
         "bulkhead": _policy(recipe.upstream.bulkhead),

@@ -63,7 +63,7 @@ def _batch(name: str, step: StepSpec, spec: BatchSpec, path: Path, whole: Readin
 
 def _limited(spec: BatchSpec, step: StepSpec) -> BatchSpec:
     """With what the step says of its attempts, where the batch says nothing of its own."""
-    words = {"timeout", "retry", "hedge"} & step.model_fields_set - spec.model_fields_set
+    words = {"timeout", "retry", "coalesce", "hedge"} & step.model_fields_set - spec.model_fields_set
     return spec.model_copy(update={word: getattr(step, word) for word in words})
 
 

@@ -41,6 +41,7 @@ _WHY = {
     "accept": "every status goes by",
     "on_status": "every status goes by",
     "cache": "nothing that goes by is kept",
+    "coalesce": "what has gone by for one client is not there for another",
     "hedge": "what has gone by cannot go by again",
     "idempotency": "nothing that goes by is kept",
     "for_each": "it makes one call",
@@ -89,7 +90,7 @@ def passing(step: Step, method: str) -> Step:
     recipe = step.recipe
     # Without a word about it, an upstream may send what the client cannot decode.
     headers = {"accept": "*/*", "accept-encoding": "identity", **recipe.upstream.headers}
-    policies = replace(recipe.policies, cache=None, hedge=None)
+    policies = replace(recipe.policies, cache=None, coalesce=False, hedge=None)
     recipe = replace(recipe, base_headers=tuple(sorted(headers.items())), policies=policies, label=None)
     if method in WITH_BODY and recipe.method in WITH_BODY:
         described = dict.fromkeys((*recipe.forward_headers, "content-type", "content-encoding"))

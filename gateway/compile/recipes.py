@@ -18,7 +18,7 @@ from gateway.expressions.reference import BadExpression, Expression, Structure, 
 from gateway.finding import Path
 from gateway.formats import FORMATS
 from gateway.plan.recipe import Meaning, Policies, Recipe, Target, Upstream
-from gateway.policy import Policy
+from gateway.policy import CachePolicy, Policy
 from gateway.spec import METHODS, CallSpec, UpstreamSpec
 from gateway.syntax import CONTROL
 
@@ -185,6 +185,8 @@ def _check_sense(spec: CallSpec, method: str | None, path: Path, report: Report)
     """Report what is well written and can have no effect: nobody writes that on purpose."""
     if spec.cache is not None and method and method != "get":
         report.add((*path, "cache"), f"only the replies to a GET are cached, and this is a {method.upper()}", at_key=True)
+    if spec.coalesce and method and method != "get":
+        report.add((*path, "coalesce"), f"only a GET is shared, and this is a {method.upper()}", at_key=True)
     if spec.hedge is not None and method and method != "get":
         report.add((*path, "hedge"), f"only a GET is sent twice at a time, and this is a {method.upper()}", at_key=True)
     for name, value in spec.query.items():
@@ -209,9 +211,15 @@ def _policies(spec: CallSpec, base: UpstreamSpec, method: str) -> Policies:
         timeout=spec.timeout or base.timeout,
         retry=_override(base.retry, spec.retry, written="retry" in spec.model_fields_set),
         cache=cache if method == "get" else None,
+        coalesce=method == "get" and _coalesces(spec, base, cache),
         inject=spec.inject if "inject" in spec.model_fields_set else base.inject,
         hedge=hedge if method == "get" else None,
     )
+
+
+def _coalesces(spec: CallSpec, base: UpstreamSpec, cache: CachePolicy | None) -> bool:
+    written = base.coalesce if spec.coalesce is None else spec.coalesce
+    return bool(cache and cache.coalesce) if written is None else written
 
 
 def _override(base: AnyPolicy | None, own: AnyPolicy | None, *, written: bool) -> AnyPolicy | None:

@@ -21,6 +21,7 @@ class StepWords(TypedDict, total=False):
     timeout: str
     retry: Mapping[str, Any] | Literal[False]
     cache: Mapping[str, Any] | Literal[False]
+    coalesce: bool
     inject: Mapping[str, Any] | Literal[False]
     hedge: Mapping[str, Any] | Literal[False]
     needs: Sequence[str]

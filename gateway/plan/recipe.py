@@ -118,6 +118,9 @@ class Policies:
 
     retry: RetryPolicy | None = None
     cache: CachePolicy | None = None
+    coalesce: bool = False
+    """Calls that are the same are one."""
+
     hedge: HedgePolicy | None = None
     inject: InjectPolicy | None = None
 
@@ -134,6 +137,8 @@ class Policies:
     def __iter__(self) -> Iterator[str]:
         if self.cache:
             yield str(self.cache)
+        if self.coalesce != bool(self.cache):
+            yield "coalesced" if self.coalesce else "not coalesced"
         if self.retry:
             yield str(self.retry)
         if self.hedge:

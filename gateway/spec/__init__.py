@@ -114,6 +114,10 @@ class UpstreamSpec(Spec):
     cache: CachePolicy | None = None
     """Keep good replies. Off unless written."""
 
+    coalesce: bool | None = None
+    """GETs that are the same, and in flight at the same time, are one call whose reply all of them get. Unless written it is what `cache`
+    says, and without a cache `false`."""
+
     breaker: BreakerPolicy | None = None
     """Leave a host alone that fails. Off unless written."""
 

@@ -68,6 +68,9 @@ class CallSpec(Spec):
     cache: Annotated[CachePolicy | None, or_off(CachePolicy)] = None
     """In place of the upstream's. `false` turns it off."""
 
+    coalesce: bool | None = None
+    """In place of the upstream's."""
+
     hedge: Annotated[HedgePolicy | None, or_off(HedgePolicy)] = None
     """In place of the upstream's; fields not written keep the upstream's. `false` turns it off."""
 

@@ -152,6 +152,7 @@ WHERE: dict[type, dict[str, str | None]] = {
         "timeout": "steps.0.timeout",
         "retry": "steps.0.retry.attempts",
         "cache": "steps.1.cache.ttl",
+        "coalesce": "steps.1.coalesce",
         "hedge": "steps.2.hedge.percentile",
         "inject": "steps.2.inject.latency",
     },

@@ -29,22 +29,25 @@ SHARED = "budget=0.1, pause=30.0"
             id="retry",
         ),
         pytest.param("retry: {attempts: 1}", "", "", id="one attempt is no retry"),
-        pytest.param("cache: {ttl: 30s}", "", "Cache(policy=CachePolicy(ttl=30.0))", id="cache"),
+        pytest.param("cache: {ttl: 30s}", "", "Cache(policy=CachePolicy(ttl=30.0)) → Coalesce()", id="cache"),
         pytest.param(
             "cache: {ttl: 30s}, retry: {attempts: 3, backoff: 50ms}, timeout: 1s",
             "",
-            "Cache(policy=CachePolicy(ttl=30.0)) → Retry(policy=RetryPolicy(attempts=3, backoff=0.05, max_backoff=0.25, "
+            "Cache(policy=CachePolicy(ttl=30.0)) → Coalesce() → Retry(policy=RetryPolicy(attempts=3, backoff=0.05, max_backoff=0.25, "
             f"{SHARED})) → Pause(longest=30.0)",
             id="everything",
         ),
         pytest.param(
             "cache: {ttl: 30s}, retry: {attempts: 3}",
             "cache: {ttl: 1m}, retry: {max_backoff: 1s}",
-            "Cache(policy=CachePolicy(ttl=60.0)) → Retry(policy=RetryPolicy(attempts=3, backoff=0.025, max_backoff=1.0, "
+            "Cache(policy=CachePolicy(ttl=60.0)) → Coalesce() → Retry(policy=RetryPolicy(attempts=3, backoff=0.025, max_backoff=1.0, "
             f"{SHARED})) → Pause(longest=30.0)",
             id="overridden by the step",
         ),
         pytest.param("cache: {ttl: 30s}, retry: {}", "cache: false, retry: false", "", id="turned off by the step"),
+        pytest.param("coalesce: true", "", "Coalesce()", id="coalesce without a cache"),
+        pytest.param("coalesce: true", "coalesce: false", "", id="coalesce turned off by the step"),
+        pytest.param("cache: {ttl: 30s}, coalesce: false", "", "Cache(policy=CachePolicy(ttl=30.0))", id="cache alone"),
     ],
 )
 def test_the_stacks_print_themselves(stacked: Any, policies: str, own: str, printed: str) -> None:

@@ -22,7 +22,9 @@ EVERYTHING = "bulkhead: {permits: 10}, breaker: {}, retry: {attempts: 2}, hedge:
         pytest.param("bulkhead: {}", "", [], ["Trace", "Bulkhead"], id="bulkhead"),
         pytest.param("hedge: {}", "", ["Hedge"], ["Trace"], id="hedge"),
         pytest.param("hedge: {}", "hedge: false", [], ["Trace"], id="turned off by the step"),
-        pytest.param(EVERYTHING, "", ["Cache", "Retry", "Pause", "Hedge"], ["Trace", "Throttle", "Bulkhead"], id="everything"),
+        pytest.param(
+            EVERYTHING, "", ["Cache", "Coalesce", "Retry", "Pause", "Hedge"], ["Trace", "Throttle", "Bulkhead"], id="everything"
+        ),
     ],
 )
 def test_what_is_written_is_in_the_stack(stacked: Any, policies: str, own: str, step_prints: Any, upstream_prints: Any) -> None:

@@ -155,9 +155,10 @@ def _of_step(recipe: Recipe, store: Store, shared: UpstreamState) -> Iterator[La
     # it is that whichever step makes it.
     if policies.retry and policies.retry.attempts > 1:
         yield Retry(policies.retry, budget=shared.budget)
-        # Below retry: each attempt keeps to what one before it was told. Above the upstream's stack: who waits takes no place in it.
-        if policies.retry.pause:
-            yield Pause(policies.retry.pause, shared.pause)
+    # Below retry: each attempt keeps to what one before it was told. Above the upstream's stack: who waits takes no place in it. Also where
+    # nothing is sent again: what the upstream asks for is asked of everybody.
+    if policies.retry and policies.retry.pause:
+        yield Pause(policies.retry.pause, shared.pause)
     # Below retry: both copies are one attempt. Below pause: nobody counts the wait for its end as the upstream's slowness. Above the
     # upstream's stack: the second copy is traced and limited as any call, and balanced to another host.
     if policies.hedge:

@@ -9,10 +9,10 @@ from html import escape
 
 from bench.overload.results import GUARDED, UNGUARDED, Level, Results, Taken
 
-WIDTH, HEIGHT = 800, 520
+WIDTH, HEIGHT = 770, 546
 PANEL_WIDTH, PANEL_HEIGHT = 310, 160
 LEFT, TOP = 60, 96
-COLUMN, ROW = 390, 210
+COLUMN, ROW = 390, 234
 """From one panel to the next."""
 
 STYLE = """
@@ -21,8 +21,9 @@ STYLE = """
   .quiet { fill: #59636e; }
   .grid { stroke: #d1d9e0; stroke-width: 1; }
   .line { fill: none; stroke-width: 2.5; stroke-linejoin: round; }
+  .line.unguarded { stroke-dasharray: 6 4; }
   .guarded { stroke: #0969da; } circle.guarded { fill: #0969da; }
-  .unguarded { stroke: #bc4c00; stroke-dasharray: 6 4; } circle.unguarded { fill: #bc4c00; }
+  .unguarded { stroke: #bc4c00; } circle.unguarded { fill: #bc4c00; }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3; }
     .quiet { fill: #9198a1; }
@@ -112,6 +113,8 @@ def panel(name: str, taken: Taken, measure: Measure, corner: tuple[int, int]) ->
         yield text(x - 6, at + 4, measure.show(tick), "quiet", "end")
     for multiple, at in across.items():
         yield text(at, y + PANEL_HEIGHT + 18, f"{multiple:g}×", "quiet", "middle")
+    if measure is MEASURES[-1]:
+        yield text(x + PANEL_WIDTH / 2, y + PANEL_HEIGHT + 40, "asked for, in multiples of the capacity", "quiet", "middle")
     for guard, levels in taken.levels.items():
         values = [(level.multiple, value) for level in levels if (value := measure.of(taken, level)) is not None]
         points = [(across[multiple], y + PANEL_HEIGHT * (1 - measure.height(value))) for multiple, value in values]

@@ -3,17 +3,20 @@
 What was used last is used next: the rest grow old and are closed, so that a quiet hour leaves none. There are as many places as there may
 be connections. A place belongs to a connection, or to somebody who makes one, or is free; when it becomes free it is handed to whoever has
 waited longest, and who is cancelled in that very moment hands it on. So no place is lost, and none is taken twice.
+
+A connection that is made for a call is not the call's: whoever waits takes the first that comes, new or free (as in Go's `net/http`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from gateway.errors import Unreachable
 from gateway.transport.connection import Connection
 
 
@@ -47,8 +50,11 @@ class PoolState:
     idle: dict[Connection, float] = field(default_factory=dict, repr=False)
     """Each with the loop's time at which it was put back; the newest last."""
 
-    waiting: deque[asyncio.Future[Connection | None]] = field(default_factory=deque, repr=False)
-    """Those who wait for a connection, or for a place to make one (None)."""
+    dialling: OrderedDict[asyncio.Future[Connection], None] = field(default_factory=OrderedDict, repr=False)
+    """Those who wait for a connection while one is made for them, the oldest first."""
+
+    waiting: OrderedDict[asyncio.Future[Connection | None], None] = field(default_factory=OrderedDict, repr=False)
+    """Those behind them, who wait for a connection or for a place to make one (None)."""
 
     chance: Callable[[], float] = field(default=random.random, repr=False)
     on_empty: Callable[[], None] | None = field(default=None, repr=False)
@@ -58,6 +64,7 @@ class PoolState:
     """Those who hold on to it although nothing is open."""
 
     is_closed: bool = False
+    _dials: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     _sweeper: asyncio.TimerHandle | None = field(default=None, repr=False)
 
     @cached_property
@@ -83,21 +90,27 @@ class PoolState:
 
     async def take(self, *, fresh: bool = False) -> Connection:
         """A connection to use, `fresh`: one that nobody has used before. Raises what connecting raises."""
+        if fresh:
+            return await self._take_fresh()
         while True:
-            if not fresh and (connection := self.take_idle()):
+            if connection := self.take_idle():
                 return connection
-            if self.open < self.limits.connections:
-                self.making += 1
-                return await self._make()
-            given = next(iter(self.idle)) if self.idle else await self._turn()
+            given = None if self._claim() else await self._turn()
             if given is None:
-                return await self._make()
+                given = await self._first_to_come()
             # It may have ended since it was handed over, and then its place has gone to somebody else.
             if not given.is_closed:
-                if not fresh:
-                    return given
+                return given
+
+    async def _take_fresh(self) -> Connection:
+        while not self._claim():
+            given = next(iter(self.idle)) if self.idle else await self._turn()
+            if given is None:
+                break
+            if not given.is_closed:
                 self._vacate(given)
-                return await self._make()
+                break
+        return await self._make()
 
     def put_back(self, connection: Connection) -> None:
         """The connection is free again."""
@@ -107,7 +120,7 @@ class PoolState:
         if self.is_closed or now >= self.connections[connection]:
             connection.close()
             return
-        if self.waiting and self._give(connection):
+        if (self.dialling or self.waiting) and self._give(connection):
             return
         self.idle[connection] = now
         if self._sweeper is None:
@@ -129,6 +142,50 @@ class PoolState:
         for connection in list(self.idle):
             connection.close()
 
+    def _claim(self) -> bool:
+        """Take a place to make a connection in, if there is one."""
+        if self.open >= self.limits.connections:
+            return False
+        self.making += 1
+        return True
+
+    async def _first_to_come(self) -> Connection:
+        """The connection that is made in a place which is the caller's already, or one that comes free before that stands.
+
+        Of hundreds of connections that are asked for at once a host may let some wait for a second, in which the others carry thousands of
+        calls. What was made in vain is there for the next; who leaves takes what is being made along.
+        """
+        waiter: asyncio.Future[Connection] = self.loop.create_future()
+        dial = self.loop.create_task(self._make_for(waiter))
+        self.dialling[waiter] = None
+        self._dials.add(dial)
+        dial.add_done_callback(self._dials.discard)
+        try:
+            connection = await waiter
+        except asyncio.CancelledError:
+            dial.cancel()
+            # Who looks afterwards finds nothing left of it.
+            await asyncio.wait([dial])
+            if not waiter.cancelled() and not waiter.exception():
+                self.put_back(waiter.result())
+            raise
+        finally:
+            self.dialling.pop(waiter, None)
+            # The error that it may hold has this frame.
+            del waiter
+        if connection.is_closed and not connection.uses:
+            raise Unreachable("no connection") from EOFError("it ended before it was used")
+        return connection
+
+    async def _make_for(self, waiter: asyncio.Future[Connection]) -> None:
+        try:
+            connection = await self._make()
+        except Exception as error:
+            if not waiter.done():
+                waiter.set_exception(error.with_traceback(None))
+        else:
+            self.put_back(connection) if waiter.done() else waiter.set_result(connection)
+
     async def _make(self) -> Connection:
         """A new connection, in a place that is the caller's already."""
         try:
@@ -142,7 +199,7 @@ class PoolState:
 
     def _pass_on(self) -> None:
         """A place of those who make a connection is not needed any more."""
-        if self._give(None):
+        if self._hand_on(None):
             return
         self.making -= 1
         if not self.open and self.on_empty:
@@ -158,22 +215,31 @@ class PoolState:
     async def _turn(self) -> Connection | None:
         """Wait for a connection, or for a place (None)."""
         waiter: asyncio.Future[Connection | None] = self.loop.create_future()
-        self.waiting.append(waiter)
+        self.waiting[waiter] = None
         try:
             return await waiter
         except asyncio.CancelledError:
             if waiter.cancelled():
-                self.waiting.remove(waiter)
+                self.waiting.pop(waiter, None)
             elif (given := waiter.result()) is None:
                 self._pass_on()
             else:
                 self.put_back(given)
             raise
 
-    def _give(self, given: Connection | None) -> bool:
-        for waiter in self.waiting:
+    def _give(self, connection: Connection) -> bool:
+        """Hand a connection to who has waited longest. A place is of no use to those who have one: `_hand_on`."""
+        while self.dialling:
+            waiter, _ = self.dialling.popitem(last=False)
             if not waiter.done():
-                self.waiting.remove(waiter)
+                waiter.set_result(connection)
+                return True
+        return self._hand_on(connection)
+
+    def _hand_on(self, given: Connection | None) -> bool:
+        while self.waiting:
+            waiter, _ = self.waiting.popitem(last=False)
+            if not waiter.done():
                 waiter.set_result(given)
                 return True
         return False

@@ -28,7 +28,8 @@ SHARED = "budget=0.1, pause=30.0"
             f"Retry(policy=RetryPolicy(attempts=2, backoff=0.025, max_backoff=0.25, {SHARED})) → Pause(longest=30.0)",
             id="retry",
         ),
-        pytest.param("retry: {attempts: 1}", "", "", id="one attempt is no retry"),
+        pytest.param("retry: {attempts: 1}", "", "Pause(longest=30.0)", id="one attempt is no retry"),
+        pytest.param("retry: {attempts: 1, pause: false}", "", "", id="nor is it a pause"),
         pytest.param("cache: {ttl: 30s}", "", "Cache(policy=CachePolicy(ttl=30.0)) → Coalesce()", id="cache"),
         pytest.param(
             "cache: {ttl: 30s}, retry: {attempts: 3, backoff: 50ms}, timeout: 1s",

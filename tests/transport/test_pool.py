@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from gateway.errors import Unreachable
 from gateway.transport.connection import Connection
 from gateway.transport.pool import PoolLimits, PoolState
 from gateway.transport.reading import HeadLimits
@@ -73,7 +75,8 @@ class Pooling(RuleBasedStateMachine):
             waiting = [one for one in self.pool.waiting if not one.done()]
             assert not waiting or (self.pool.open == PLACES and not self.pool.idle), "a place is free and somebody waits"
         assert self.pool.making == len(self.dialling)
-        assert len(self.taking) == len(self.dialling) + len(self.pool.waiting)
+        # Nobody waits for what will not come; what is made for those who have been served, or have left, is left over.
+        assert len(self.taking) <= len(self.dialling) + len(self.pool.waiting)
         alive = {one for one in self.known if not one.is_closed}
         assert set(self.pool.connections) == alive
         assert alive == set(self.pool.idle) | {one for one in self.held if not one.is_closed}
@@ -97,6 +100,7 @@ class Pooling(RuleBasedStateMachine):
         task = data.draw(st.sampled_from(list(self.taking)))
         self.settle()
         task.cancel()
+        self.settle()
 
     @precondition(lambda self: self.held and self.pool.waiting)
     @rule(data=st.data(), is_good=st.booleans(), ends=st.booleans())
@@ -137,6 +141,9 @@ class Pooling(RuleBasedStateMachine):
         while self.taking or self.dialling:
             for task in list(self.taking):
                 task.cancel()
+            self.settle()
+            for dial in self.dialling:
+                dial.set_exception(ConnectionRefusedError())
             self.settle()
         for connection in self.held:
             self.in_loop(self.pool.put_back, connection)
@@ -244,6 +251,105 @@ async def test_one_who_waited_gets_a_live_connection_or_makes_one() -> None:
     assert given is not only
     assert not given.is_closed
     assert pool.open == 1
+
+
+async def served_while_dialling(dial: asyncio.Future[Connection]) -> tuple[PoolState, asyncio.Task[Connection]]:
+    """A pool in which one has been served by a connection that came free before the one that is made for it."""
+    dials = iter([lambda: new(pool), lambda: dial])
+    pool = PoolState(PoolLimits(), connect=lambda: next(dials)())
+    first = await pool.take()
+    waiting = asyncio.create_task(pool.take())
+    await asyncio.sleep(0)
+
+    pool.put_back(first)
+    return pool, waiting
+
+
+async def test_who_waits_for_a_new_connection_takes_one_that_comes_free() -> None:
+    """A host that lets one wait among many costs nobody anything; what was made in vain is there for the next."""
+    dial = asyncio.get_running_loop().create_future()
+    pool, waiting = await served_while_dialling(dial)
+    served = await waiting
+
+    late = await new(pool)
+    dial.set_result(late)
+    await asyncio.sleep(0)
+
+    assert served is not late
+    assert list(pool.idle) == [late]
+
+
+@pytest.mark.looptime
+async def test_a_host_that_cannot_take_a_crowd_at_once_keeps_none_of_it_waiting(looptime: Any) -> None:
+    """What does not find room before its door is tried again by the system after a second; the connections that did carry all the calls."""
+    numbers = count()
+
+    async def connect() -> Connection:
+        await asyncio.sleep(0 if next(numbers) < 100 else 1)
+        return await new(pool)
+
+    async def call() -> None:
+        connection = await pool.take()
+        connection.uses += 1
+        await asyncio.sleep(0.01)
+        pool.put_back(connection)
+
+    pool = PoolState(PoolLimits(), connect=connect)
+    await asyncio.gather(*(call() for _ in range(400)))
+
+    assert looptime == pytest.approx(0.04, abs=0.001)
+
+
+async def test_a_connection_that_nobody_waits_for_may_fail() -> None:
+    """Who was served in another way never hears of it, and its place is free."""
+    dial = asyncio.get_running_loop().create_future()
+    pool, waiting = await served_while_dialling(dial)
+    await waiting
+
+    dial.set_exception(ConnectionRefusedError())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert (pool.open, pool.making) == (1, 0)
+
+
+async def test_who_leaves_takes_what_is_being_made_along() -> None:
+    """Its place goes to who stands in line."""
+    begun: list[asyncio.Future[Connection]] = []
+
+    async def connect() -> Connection:
+        begun.append(asyncio.get_running_loop().create_future())
+        return await begun[-1]
+
+    pool = PoolState(PoolLimits(connections=1), connect=connect)
+    leaver, heir = (asyncio.create_task(pool.take()) for _ in range(2))
+    await asyncio.sleep(0)
+
+    leaver.cancel()
+    await asyncio.wait([leaver])
+    for _ in range(3):
+        await asyncio.sleep(0)
+    begun[1].set_result(await new(pool))
+
+    assert begun[0].cancelled()
+    assert await heir is begun[1].result()
+    assert (pool.open, pool.making) == (1, 0)
+
+
+async def test_what_ends_before_it_is_used_is_no_connection() -> None:
+    """And is not made again and again for the same call."""
+    made: list[Connection] = []
+
+    async def connect() -> Connection:
+        made.append(await new(pool))
+        asyncio.get_running_loop().call_soon(made[-1].close)
+        return made[-1]
+
+    pool = PoolState(PoolLimits(), connect=connect)
+
+    with pytest.raises(Unreachable):
+        await pool.take()
+    assert (len(made), pool.open) == (1, 0)
 
 
 @pytest.mark.parametrize("handed", ["a-connection", "a-place"])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway import telemetry
-from gateway.call import Caller
+from gateway.call import Call, Caller, Reply
 from gateway.errors import Disconnected
 from gateway.layers.hedge import Hedge
 from gateway.policy import HedgePolicy
@@ -162,6 +162,59 @@ async def test_cancelling_ends_both(upstream: Any, make_call: Any) -> None:
 
     assert task.cancelled()
     assert (upstream.attempts, upstream.cancelled, upstream.in_flight) == (2, 2, 0)
+
+
+async def gated(make_call: Any, *gates: asyncio.Future[Reply]) -> asyncio.Task[Reply]:
+    """A call of which the copies, both of them sent, are answered when these are."""
+    usual, special = [asyncio.sleep(0.01, Reply(200)) for _ in range(FEWEST)], iter(gates)
+
+    async def play(_: Call) -> Reply:
+        return await (usual.pop() if usual else next(special))
+
+    caller = Hedge(HedgePolicy(), BudgetState(balance=100.0, settled=0.0))(play)
+    await asyncio.gather(*(caller(make_call()) for _ in range(FEWEST)))
+    task = asyncio.create_task(caller(make_call()))
+    await asyncio.sleep(0.1)
+    return task
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["first", "second"])
+async def test_copies_that_are_answered_at_once_are_one_reply(make_call: Any, order: tuple[int, int]) -> None:
+    """Either will do; and whoever made the call goes on as if nothing had been the matter."""
+    gates = [asyncio.get_running_loop().create_future() for _ in range(2)]
+    task = await gated(make_call, *gates)
+
+    for one in order:
+        gates[one].set_result(Reply(200))
+
+    assert (await task).status == 200
+    assert task.cancelling() == 0
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["first", "second"])
+async def test_a_failure_and_a_reply_at_once_are_a_reply(make_call: Any, order: tuple[int, int]) -> None:
+    """Whichever copy it is that fails."""
+    gates = [asyncio.get_running_loop().create_future() for _ in range(2)]
+    task = await gated(make_call, *gates)
+
+    gates[order[0]].set_exception(Disconnected("broke"))
+    gates[order[1]].set_result(Reply(200))
+
+    assert (await task).status == 200
+
+
+async def test_who_leaves_when_the_second_copy_wins_has_left(make_call: Any) -> None:
+    """A cancellation from outside is not taken for our own."""
+    first, second = (asyncio.get_running_loop().create_future() for _ in range(2))
+    task = await gated(make_call, first, second)
+
+    second.set_result(Reply(200))
+    for _ in range(2):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
 
 
 async def test_what_goes_by_is_not_sent_twice(upstream: Any, make_call: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -42,7 +44,7 @@ def test_what_is_too_long_ago_does_not_count():
     """After its window an upstream is asked as if nothing had been."""
     state = throttle(0, 100)
 
-    assert [state.share(now) for now in (29.9, 30.0)] == [0.9, 0.0]
+    assert [state.share(now) for now in (4.9, 5.0)] == [0.9, 0.0]
 
 
 @pytest.mark.parametrize(("chance", "turned_away"), [(0.49, True), (0.5, False)])
@@ -78,3 +80,38 @@ def test_the_share_stays_within_its_bounds(taken, refused, factor):
 
     assert 0.0 <= before <= 0.9
     assert state.share(0.0) <= before or taken + refused < 20
+
+
+def asked(state: ThrottleState, begins: float, seconds: float, takes: Callable[[], bool]) -> list[bool]:
+    """Fifty calls a second, and whether each was let through."""
+    through = []
+    for now in (begins + number / 50 for number in range(round(seconds * 50))):
+        through.append(not state.draw(state.share(now), now))
+        if through[-1]:
+            state.record(now, taken=takes())
+    return through
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_all_calls_get_through_ten_seconds_after_an_outage(seed):
+    """A minute in which the upstream took nothing is no reason to leave it alone for another one."""
+    state = ThrottleState(ThrottlePolicy(), Random(seed).random)
+    asked(state, 0.0, 60.0, lambda: False)
+
+    through = asked(state, 60.0, 20.0, lambda: True)
+
+    assert 0 < sum(through[:50]) < 25
+    assert all(through[500:])
+
+
+def test_an_upstream_sees_twice_what_it_takes():
+    """Asked for five times as much, second after second: what was within the last five is enough to go by."""
+    state = ThrottleState(ThrottlePolicy(), Random(1).random)
+
+    def second(begins: float) -> list[bool]:
+        places = [True] * 10
+        return asked(state, begins, 1.0, lambda: bool(places) and places.pop())
+
+    seen = [sum(second(float(begins))) for begins in range(100)]
+
+    assert sum(seen[10:]) / 90 == pytest.approx(20, abs=1)

@@ -37,10 +37,10 @@ from gateway.inbound.strangers import HANDLERS, as_response
 from gateway.inbound.visit import VisitsState
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
-from gateway.plan import Plan, broken_on_purpose
+from gateway.plan import Plan, broken_on_purpose, kept_upstreams
 from gateway.plan.recipe import Upstream
 from gateway.problem import of_status
-from gateway.stack import WaysState, shelf_of, step_stack
+from gateway.stack import Keeping, WaysState, shelf_of, step_stack
 from gateway.states.shedding import SheddingState
 from gateway.store import LocalBoard, MemoryStore
 from gateway.upkeep import Upkeep
@@ -240,13 +240,13 @@ class Gateway:
 
     def _endpoint(self, plan: Plan, running: RunningState) -> Endpoint:
         # What belongs to an upstream was built once; this is what belongs to each step.
-        store = running.store
+        keeping = Keeping(running.store, running.background, running.board.tell, kept_upstreams(self.plans), running.limits)
         of = {}
         for recipe in plan.recipes:
             ways = running.ways[recipe.upstream.name]
-            of[recipe.key] = step_stack(recipe, store, ways.shared).around(ways.caller)
+            of[recipe.key] = step_stack(recipe, plan, keeping, ways.shared).around(ways.caller)
         batched = (step for step in plan.steps if step.loop and step.loop.batch)
-        shelves = {step.name: shelf for step in batched if (shelf := shelf_of(step.recipe, store))}
+        shelves = {step.name: shelf for step in batched if (shelf := shelf_of(step.recipe, plan, keeping))}
         callers = Callers(of, shelves, running.left)
         timing = self.spec.answer.server_timing
         once = Once(plan.idempotency, running.outcomes) if plan.idempotency else None

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Protocol
 
-from gateway.caching import Store
+from gateway.caching import Background, Store
 from gateway.caching.flights import FlightsState
+from gateway.caching.invalidation import SAFE
+from gateway.caching.refreshing import RefreshesState
 from gateway.call import Call, Caller, Layer, Reply, Shelf
 from gateway.layers.balance import Balance
 from gateway.layers.breaker import Breaker
@@ -22,12 +24,16 @@ from gateway.layers.coalesce import Coalesce
 from gateway.layers.eject import Eject
 from gateway.layers.hedge import Hedge
 from gateway.layers.inject import Inject
+from gateway.layers.invalidate import Invalidate
+from gateway.layers.keep import Keep
 from gateway.layers.pause import Pause
 from gateway.layers.retry import Retry
+from gateway.layers.shelf import Items
 from gateway.layers.throttle import Throttle
 from gateway.layers.timeout import Timeout
 from gateway.layers.trace import Trace
 from gateway.limit import LimitsState
+from gateway.plan import Plan
 from gateway.plan.recipe import Recipe, Upstream
 from gateway.states.breaking import BreakerState
 from gateway.states.budget import BudgetState
@@ -72,6 +78,8 @@ class UpstreamState:
     """The budget of second copies."""
 
     pause: PauseState = field(default_factory=PauseState)
+    refreshes: RefreshesState = field(default_factory=RefreshesState)
+    """What is being fetched anew, since it is served stale."""
 
     flights: dict[object, FlightsState[Reply]] = field(default_factory=dict)
     """Calls that others may join, by what steps have in common that make the same of one."""
@@ -82,14 +90,30 @@ class UpstreamState:
         return self.flights.setdefault((expects.accept, expects.handled, expects.format.name, recipe.policies), FlightsState())
 
 
-def step_stack(recipe: Recipe, store: Store, shared: UpstreamState) -> Stack:
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What all steps keep replies with."""
+
+    store: Store
+    background: Background
+    tell: Callable[[str, float], None]
+    """Voids what has a scope and was asked for by a time."""
+
+    of: frozenset[str] = frozenset()
+    """The upstreams of which something is kept."""
+
+    limits: LimitsState = field(default_factory=LimitsState, repr=False, compare=False)
+
+
+def step_stack(recipe: Recipe, plan: Plan, keeping: Keeping, shared: UpstreamState) -> Stack:
     """What stands between a step's call and its upstream. The step's own span is opened by `execute`: a skipped step has one too."""
-    return Stack(tuple(_of_step(recipe, store, shared)))
+    return Stack((*_of_keeping(recipe, plan, keeping, shared), *_of_step(recipe, shared)))
 
 
-def shelf_of(recipe: Recipe, store: Store) -> Shelf | None:
+def shelf_of(recipe: Recipe, plan: Plan, keeping: Keeping) -> Shelf | None:
     """Where the replies to a recipe are kept whose calls a batch makes; None when they are not."""
-    return Cache(recipe.policies.cache, store) if recipe.policies.cache else None
+    policy = recipe.policies.cache
+    return Items(policy, keeping.store, _scopes(recipe, plan)) if policy else None
 
 
 def upstream_stack(upstream: Upstream) -> Stack:
@@ -143,14 +167,38 @@ class WaysState:
         return joined, gone
 
 
-def _of_step(recipe: Recipe, store: Store, shared: UpstreamState) -> Iterator[Layer]:
-    policies = recipe.policies
-    # Above everything that costs: a hit has no attempt to make.
-    if policies.cache:
-        yield Cache(policies.cache, store)
+def _of_keeping(recipe: Recipe, plan: Plan, keeping: Keeping, shared: UpstreamState) -> Iterator[Layer]:
+    policy = recipe.policies.cache
+    # Above retry: what has been written is known when all attempts are over.
+    if recipe.method not in SAFE and recipe.upstream.name in keeping.of:
+        yield Invalidate(recipe.upstream.hosts, keeping.tell)
+    if policy:
+        # Above everything that costs: a hit has no attempt to make, and what is kept stands in for a failure of all below.
+        yield Cache(policy, keeping.store, keeping.background, shared.refreshes, plan.timeout, _says_what_it_takes(recipe))
     # Below cache: only misses join. Above all that makes attempts: those who join share one sequence of them, and its end.
-    if policies.coalesce:
+    if recipe.policies.coalesce:
         yield Coalesce(shared.flights_of(recipe))
+    if policy:
+        # Below coalesce: what one process has of the same call is asked for once. Above retry: a lease is held, and a reply judged, once for all attempts.
+        yield Keep(policy, keeping.store, _scopes(recipe, plan), keeping.limits)
+
+
+def _scopes(recipe: Recipe, plan: Plan) -> tuple[str, ...]:
+    """What all that a recipe keeps is purged by; an upstream's tags are plain text, a step's own come with each call."""
+    policy = recipe.policies.cache
+    own = recipe.label.tags if recipe.label else ()
+    tags = policy.tags if policy and not own else ()
+    return (f"endpoint:{plan.method} {plan.path}", *(f"tag:{tag}" for tag in tags))
+
+
+def _says_what_it_takes(recipe: Recipe) -> bool:
+    """Its calls may have directives for caches."""
+    names = {*(name for name, _ in (*recipe.base_headers, *recipe.headers)), *recipe.forward_headers}
+    return not names.isdisjoint(("cache-control", "pragma"))
+
+
+def _of_step(recipe: Recipe, shared: UpstreamState) -> Iterator[Layer]:
+    policies = recipe.policies
     # Above the upstream's stack: every attempt is traced, counted and limited on its own. The budget is the upstream's: what is new load for
     # it is that whichever step makes it.
     if policies.retry and policies.retry.attempts > 1:

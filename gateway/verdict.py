@@ -100,6 +100,18 @@ def is_fault(error: CallError, *, hasty: bool) -> bool | None:
     return True if isinstance(error, Unreachable | Disconnected | BadReply | AttemptTimeout) else None
 
 
+def is_outage(error: CallError) -> bool:
+    """The failure is one of the upstream, or of the way to it, and not what it has to say: what was kept of it is better (RFC 5861, section
+    4).
+    """
+    return is_passing(error.reply.status) if isinstance(error, StatusRefused) else True
+
+
+def is_passing(status: int) -> bool:
+    """A refusal with this status says nothing of what was asked for: it may be another one a moment later."""
+    return status in PASSING or is_failing(status)
+
+
 def is_refusing(status: int) -> bool:
     """A reply with this status turns the call away because there are too many."""
     return status in (429, 503)

@@ -78,15 +78,18 @@ class Store(Protocol):
     async def set(self, key: str, value: Entry, ttl: float) -> Any:
         """Keep it for so many seconds; after that nobody has a use for it, not even a stale one."""
 
+    async def multi_set(self, pairs: Sequence[tuple[str, Entry]], ttl: float) -> Any:
+        """Keep each of these under its key for so many seconds, in one trip."""
+
     async def delete(self, key: str) -> Any:
         """Keep nothing under this key."""
 
     def lease(self, key: str) -> AbstractAsyncContextManager[bool]:
         """The right to make what is to be kept under this key, among all processes that share the store; held, and renewed, as long as
-        the block lasts.
+        the block lasts. Who has waited too long for another's goes on without.
 
-        True: it is ours, and what the store has under the key is to be looked at once more. False: it was another's, who is done now, or
-        took too long, or the store is in trouble.
+        True: another may have kept it since it was looked for, so that it is to be looked for once more. False: nobody else can have, or
+        the store is in trouble.
         """
 
     def counts(self) -> Sequence[Counts]:

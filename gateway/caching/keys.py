@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+from gateway.caching import Place
 from gateway.caching.directives import members
 from gateway.caching.entry import FORMAT
 from gateway.call import Call, Headers
@@ -18,12 +19,13 @@ from gateway.policy import CachePolicy
 
 def key_of(call: Call, policy: CachePolicy) -> str:
     """The key of what is kept of a call's reply. Steps that keep for different times do not share what they keep: neither gets what is
-    older than it allows.
+    older than it allows. Nor do those that purge by different tags, since an entry has those of one of them.
     """
-    named = call.place.named if call.place else None
+    place = call.place
+    named, tags = (place.named, place.tags) if place else (None, ())
     terms = [
         policy.ttl, policy.negative_ttl, policy.stale_while_revalidate, policy.stale_if_error, policy.ignore_upstream,
-        policy.set_cookie,
+        policy.set_cookie, policy.tags, tags,
     ]  # fmt: skip
     if named is not None:
         return _digest([*terms, *_asked(call), named])
@@ -57,6 +59,12 @@ def selected(headers: Headers, names: Iterable[str]) -> list[list[str | None]]:
 def uri_scope(upstream: str, target: str) -> str:
     """The scope of all that is kept of one resource of an upstream, whatever else its key has."""
     return "uri:" + _digest([upstream, target])
+
+
+def scopes_of(place: Place) -> tuple[str, ...]:
+    """The scopes of what is kept at this place: its key, as a digest and as the config's words make it, and its tags."""
+    named = [f"key:{''.join(place.named)}"] if place.named else []
+    return (f"key:{place.key}", *named, *(f"tag:{tag}" for tag in place.tags))
 
 
 def _digest(parts: object) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 
+from gateway.caching.clock import now
 from gateway.call import Call, Failed, Outcome, Reply, Shelf, value_type
 from gateway.errors import BadReply, CallError, NotThere
 from gateway.execute.asking import Ask
@@ -15,6 +16,7 @@ from gateway.plan import Batch
 from gateway.plan.recipe import Recipe
 from gateway.render import render_call
 from gateway.telemetry import Span
+from gateway.verdict import is_outage
 
 
 @value_type
@@ -31,45 +33,56 @@ class Fetching:
     items: Mapping[str, object]
     """By identity."""
 
+    calls: dict[str, tuple[Call, ...]] = field(default_factory=dict)
+    """What stands for each of them where replies are kept."""
+
+    stale: dict[str, Reply] = field(default_factory=dict)
+    """What is kept of them that is too old, and better than a failure."""
+
     async def kept(self) -> dict[str, Outcome]:
         """Those that need not be asked for, and those that make no call."""
         if not (shelf := self._shelf):
             return {}
         outcomes: dict[str, Outcome] = {}
-        calls: dict[str, tuple[Call, ...]] = {}
         for item in self.items:
             try:
-                calls[item] = self._calls(item)
+                self.calls[item] = self._calls(item)
             except CallError as error:
                 outcomes[item] = Failed(error)
-        replies = await asyncio.gather(*map(shelf.kept, calls.values()))
-        for item, reply in zip(calls, replies, strict=True):
-            if reply:
+        replies = await shelf.kept([*self.calls.values()])
+        for item, reply in zip(self.calls, replies, strict=True):
+            if reply and reply.cache == "hit":
                 outcomes[item] = self._selected(reply)
+            elif reply:
+                self.stale[item] = reply
         return outcomes
 
     async def fetch(self, chunk: Sequence[str]) -> dict[str, Outcome]:
         """What one call has for each of these. Whatever else it comes to, each of them has come to it."""
         recipe, scope = self.batch.recipe, {**self.scope, "items": [self.items[item] for item in chunk]}
+        asked_at = now()
         outcome = await self.ask(recipe, scope, self.span)
         if not isinstance(outcome, Reply):
-            return dict.fromkeys(chunk, outcome)
+            return {item: self._instead(item, outcome) for item in chunk}
         try:
             values = sort_out(outcome.value, self.batch.key)
             places = {item: place_of(self.items[item], self.batch.key) for item in chunk}
-            return {
-                item: await self._of_item(item, values[place], outcome) if place in values else _absent()
-                for item, place in places.items()
-            }
+            ones = {item: self._of_item(values[place], outcome) for item, place in places.items() if place in values}
         except (Unresolved, Unencodable) as error:
             return dict.fromkeys(chunk, Failed(BadReply(str(error))))
-
-    async def _of_item(self, item: str, value: object, reply: Reply) -> Outcome:
-        one = Reply(reply.status, reply.headers, b"", value)
         if shelf := self._shelf:
-            one = Reply(reply.status, reply.headers, encode_json(value), value, "miss")
-            await shelf.keep(self._calls(item), one)
-        return self._selected(one)
+            await shelf.keep([self.calls[item] for item in ones], [*ones.values()], asked_at)
+        return {item: self._selected(ones[item]) if item in ones else _absent() for item in chunk}
+
+    def _of_item(self, value: object, reply: Reply) -> Reply:
+        if self._shelf:
+            return Reply(reply.status, reply.headers, encode_json(value), value, "miss")
+        return Reply(reply.status, reply.headers, b"", value)
+
+    def _instead(self, item: str, outcome: Outcome) -> Outcome:
+        """What came of the call that had this item in it; where that is no fault of the item's, what is kept of it is better."""
+        stale = self.stale.get(item) if isinstance(outcome, Failed) and is_outage(outcome.error) else None
+        return self._selected(stale) if stale else outcome
 
     def _selected(self, reply: Reply) -> Outcome:
         recipe = self.recipe

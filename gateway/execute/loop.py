@@ -113,8 +113,9 @@ class Round:
                 return outcome
         replies = [outcome if isinstance(outcome := outcomes[item], Reply) else None for item in items]
         lacks += [outcome.error for item in items if isinstance(outcome := outcomes[item], Failed)]
-        caches = {reply.cache for reply in replies if reply and reply.cache}
-        cache = None if not caches else "hit" if caches == {"hit"} else "miss"
+        parts = tuple(reply for reply in replies if reply)
+        caches = {reply.cache for reply in parts if reply.cache}
+        cache = None if not caches else caches.pop() if len(caches) == 1 else "miss"
         if cache:
             self.span.own[telemetry.CACHE_STATUS] = cache
         values = [reply.value if reply else None for reply in replies]
@@ -122,7 +123,7 @@ class Round:
             value = self.validate(values) if self.validate else values
         except BadReply as error:
             return Failed(error)
-        return Gathered(200, (), b"", value, cache, tuple(items.values()), tuple(lacks))
+        return Gathered(200, (), b"", value, cache, items=tuple(items.values()), lacks=tuple(lacks), parts=parts)
 
 
 def _is_not_there(error: CallError) -> bool:

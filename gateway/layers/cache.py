@@ -1,40 +1,54 @@
-"""Cache: keep good replies, and serve them without asking again.
+"""Cache: serve what is kept, and ask for what is not.
 
-Above everything that costs: a hit waits for nothing and needs no healthy upstream. Raises nothing of its own.
+Above everything that costs: a hit waits for nothing, takes no permit and needs no healthy upstream. What is asked for goes on with its
+place, so that those below know what is wanted and what there is already. Raises what it asks for raises, `StatusRefused` for a refusal
+that is remembered, and with status 504 where the call itself takes only what is kept.
 
 The key is what would really be sent, header by header, so that two clients share an entry only when the upstream could not tell them
-apart either. What changes with every call (`traceparent`, the remaining time) is added below this layer.
+apart either; unless the policy says what tells them apart. What changes with every call (`traceparent`, the remaining time) is added below.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from gateway import telemetry
-from gateway.caching import Entry, Store
+from gateway.caching import Background, Entry, Place, Store
 from gateway.caching.clock import now
-from gateway.caching.entry import FORMAT
-from gateway.call import NO_BODY, Call, Caller, Expectation, Reply
-from gateway.formats import SPLICED
-from gateway.formats.decode import JsonText
-from gateway.formats.encode import encode_json
+from gateway.caching.directives import NONE, Directives, of_request
+from gateway.caching.freshness import Use, decide, may_serve_on_error
+from gateway.caching.keys import key_of
+from gateway.caching.refreshing import RefreshesState
+from gateway.caching.serving import is_for, reply_of
+from gateway.caching.variants import find
+from gateway.call import Call, Caller, Reply
+from gateway.errors import BadReply, CallError, StatusRefused
 from gateway.policy import CachePolicy
-
-_NOT_SHARED = {"no-store", "private", "no-cache"}
-"""Directives of `Cache-Control` by which an upstream keeps a reply out of here."""
+from gateway.telemetry import Span
+from gateway.verdict import is_outage
 
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """Replies kept for the policy's ttl."""
+    """What is kept is served, by the rules of RFC 9111 and 5861."""
 
     policy: CachePolicy
     store: Store = field(repr=False)
+    background: Background = field(repr=False)
+    """Fetches anew what is served stale."""
+
+    refreshes: RefreshesState = field(repr=False, compare=False)
+    """The upstream's."""
+
+    within: float = field(default=10.0, repr=False)
+    """Seconds that fetching anew may take."""
+
+    heeds: bool = field(default=False, repr=False)
+    """Calls may say themselves what they take (`Cache-Control`); nobody looks for it where none is sent."""
+
     clock: Callable[[], float] = field(default=now, repr=False)
 
     def __call__(self, caller: Caller) -> Caller:
@@ -42,75 +56,68 @@ class Cache:
         return partial(self._call, caller)
 
     async def _call(self, caller: Caller, call: Call) -> Reply:
-        if self.policy.ttl is None or (call.place and call.place.named == ()):
+        own, asked = call.span.own, of_request(call.headers) if self.heeds else NONE
+        place = self._place(call)
+        if place is None or "no-store" in asked:
+            own[telemetry.CACHE_STATUS] = "bypass"
             return await caller(call)
-        key = self._key(call)
-        reply = await self._kept(key, call.expects)
-        if reply:
-            call.span.own[telemetry.CACHE_STATUS] = "hit"
+        place.entry = await self._kept(place, call)
+        if place.entry and (reply := self._served(caller, call, place, place.entry, asked)):
             return reply
-        call.span.own[telemetry.CACHE_STATUS] = "miss"
-        reply = await caller(call)
-        await self._keep(key, call, reply)
-        return Reply(reply.status, reply.headers, reply.body, reply.value, cache="miss")
+        if "only-if-cached" in asked:
+            own[telemetry.CACHE_STATUS] = "miss"
+            raise StatusRefused(Reply(504, cache="miss"))
+        return await self._asked(caller, call, place)
 
-    async def kept(self, calls: Sequence[Call]) -> Reply | None:
-        """What is kept for a call that is not made by itself, but is one of a batch."""
-        return await self._kept(self._key(*calls), calls[0].expects)
+    def _place(self, call: Call) -> Place | None:
+        """Where the reply belongs; None when it is not to be kept."""
+        said = call.place
+        if said is None:
+            return Place(key_of(call, self.policy))
+        return Place(key_of(call, self.policy), said.named, said.tags) if said.named != () else None
 
-    async def keep(self, calls: Sequence[Call], reply: Reply) -> None:
-        """Keep what a batch had for this call, if it may be kept."""
-        await self._keep(self._key(*calls), calls[0], reply)
+    async def _kept(self, place: Place, call: Call) -> Entry | None:
+        entry = await find(self.store, place.key, call.headers)
+        return entry if entry and is_for(entry, call, self.clock(), self.policy.negative_ttl) else None
 
-    def _key(self, *calls: Call) -> str:
-        """Steps that keep replies for different times do not share them: neither gets one that is older than it allows."""
-        return "-".join([f"{self.policy.ttl or 0:g}", *map(key_of, calls)])
-
-    # A store in trouble costs its hits and nothing else: whatever it raises, the call goes on without it.
-
-    async def _kept(self, key: str, expects: Expectation) -> Reply | None:
-        entry = None
-        with suppress(Exception):
-            entry = await self.store.get(key)
-        # Another step may make the same call and take other statuses for good.
-        if entry is None or not expects.takes(entry.status) or entry.at + entry.lifetime <= self.clock():
+    def _served(self, caller: Caller, call: Call, place: Place, entry: Entry, asked: Directives) -> Reply | None:
+        """The entry, when it may be served as it is; its value is the caller's own. Raises the refusal that it is."""
+        use = decide(entry, self.clock(), asked)
+        if use is Use.ASK:
             return None
+        word = "hit" if use is Use.FRESH else "stale"
+        call.span.own[telemetry.CACHE_STATUS] = word
+        if use is Use.REVALIDATE_BEHIND:
+            self._refresh(caller, call, place)
         try:
-            return Reply(entry.status, entry.headers, entry.body, _value(entry, expects), cache="hit")
-        except ValueError:
+            return reply_of(entry, call, word)
+        except BadReply:
+            # Another step had no use for its body, and kept it unread.
+            place.entry = None
             return None
 
-    async def _keep(self, key: str, call: Call, reply: Reply) -> None:
-        if may_store(call, reply):
-            ttl = self.policy.ttl or 0.0
-            call.span.own[telemetry.CACHE_TTL] = ttl
-            entry = Entry(reply.status, reply.headers, reply.body, self.clock(), ttl)
-            with suppress(Exception):
-                await self.store.set(key, entry, ttl=ttl)
+    async def _asked(self, caller: Caller, call: Call, place: Place) -> Reply:
+        call.span.own[telemetry.CACHE_STATUS] = "miss"
+        try:
+            return await caller(call.varied(call.span, call.deadline, call.attempt, place))
+        except CallError as error:
+            entry = place.entry
+            if not entry or not is_outage(error) or not may_serve_on_error(entry, self.clock()):
+                raise
+            call.span.own[telemetry.CACHE_STATUS] = "stale"
+            return reply_of(entry, call, "stale")
 
+    def _refresh(self, caller: Caller, call: Call, place: Place) -> None:
+        """Have it fetched anew, unless somebody does that already."""
+        now = self.clock()
+        if self.refreshes.begin(place.key, now, now + self.within):
+            self.background(f"refresh {call.upstream}", call.span, partial(self._refreshed, caller, call, place))
 
-def key_of(call: Call) -> str:
-    """A digest of all that is sent, and of how its reply is read: no user data in it, and no two calls that differ share it."""
-    told: list[Any] = [call.place.named] if call.place and call.place.named else [call.target, list(call.headers), call.body]
-    sent = encode_json([FORMAT, call.expects.format.name, call.upstream, call.method, *told])
-    return hashlib.sha256(sent).hexdigest()
-
-
-def may_store(call: Call, reply: Reply) -> bool:
-    """The reply is a good one, and its upstream does not say that it is for one client only."""
-    if not call.expects.takes(reply.status) or reply.header("set-cookie") is not None or "*" in _members(reply, "vary"):
-        return False
-    return not _members(reply, "cache-control") & _NOT_SHARED
-
-
-def _members(reply: Reply, name: str) -> set[str]:
-    """What a field that is a list has in it, in lower case and without arguments, on however many lines it is written."""
-    values = (value for key, value in reply.headers if key == name)
-    return {member.partition("=")[0].strip().lower() for value in values for member in value.split(",")}
-
-
-def _value(entry: Entry, expects: Expectation) -> Any:
-    """What was checked on its way in is the text that it was, for as long as it is whole; what was decoded is decoded again."""
-    if not entry.body and entry.status in NO_BODY:
-        return None
-    return JsonText(entry.body) if expects.format is SPLICED else expects.format.decode(entry.body, entry.headers)
+    async def _refreshed(self, caller: Caller, call: Call, place: Place, span: Span) -> None:
+        deadline = asyncio.get_running_loop().time() + self.within
+        try:
+            await caller(call.varied(span, deadline, 1, place))
+        except BaseException:
+            self.refreshes.put_off(place.key, self.clock())
+            raise
+        self.refreshes.end(place.key)

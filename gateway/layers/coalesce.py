@@ -37,4 +37,4 @@ class Coalesce:
             return reply
         # Decoded for each: values may be changed by who has them.
         own = judge(call, reply.status, reply.headers, reply.body)
-        return Reply(own.status, own.headers, own.body, own.value, cache="collapsed")
+        return Reply(own.status, own.headers, own.body, own.value, "collapsed", reply.entry)

@@ -330,6 +330,12 @@ class Plan:
         yield from (str(part) for part in (self.passthrough, self.idempotency, self.head) if part)
 
 
+def kept_upstreams(plans: Iterable[Plan]) -> frozenset[str]:
+    """Names of the upstreams of which some step keeps replies."""
+    recipes = (recipe for plan in plans for step in plan.steps for recipe in (step.recipe, *step.recipes))
+    return frozenset(recipe.upstream.name for recipe in recipes if recipe.policies.cache)
+
+
 def broken_on_purpose(plans: Iterable[Plan]) -> tuple[str, ...]:
     """Names of the upstreams that have calls with faults to inject."""
     recipes = (recipe for plan in plans for recipe in plan.recipes)

@@ -77,7 +77,7 @@ class MemoryStore(BaseCache):  # type: ignore[misc]  # aiocache ships no types
     @asynccontextmanager
     async def lease(self, _key: str) -> AsyncIterator[bool]:
         """Nobody else has this memory."""
-        yield True
+        yield False
 
     def counts(self) -> Sequence[Counts]:
         """What it has come to."""
@@ -117,6 +117,9 @@ class MemoryStore(BaseCache):  # type: ignore[misc]  # aiocache ships no types
         while self.used > self.size or len(self._entries) > self._most:
             self._drop(next(iter(self._entries)))
         return True
+
+    async def _multi_set(self, pairs: Sequence[tuple[str, Sized]], ttl: float | None = None, _conn: Any = None) -> bool:
+        return all([await self._set(key, value, ttl) for key, value in pairs])
 
     async def _exists(self, key: str, _conn: Any = None) -> bool:
         return self._find(key) is not None

@@ -19,7 +19,7 @@ from gateway.expressions.reference import Fields
 from gateway.layers.timeout import Timeout
 from gateway.load import load_text
 from gateway.plan import Plan
-from gateway.stack import UpstreamState, shelf_of, step_stack
+from gateway.stack import Keeping, UpstreamState, shelf_of, step_stack
 from gateway.store import MemoryStore
 from gateway.telemetry import Span, SpanType, Trace
 from gateway.typed import Model, ValueType
@@ -49,13 +49,13 @@ class Home:
     async def run(self, *, within: float = 2.0, **request: Any) -> Ran:
         """Run the plan on a request whose deadline is that many seconds away."""
         values = {"path": {"id": "42"}, "query": {}, "headers": Fields(), "body": None, **request}
-        store = self.store
+        keeping = Keeping(self.store, lambda *_: None, lambda *_: None)
         of = {
-            recipe.key: step_stack(recipe, store, UpstreamState()).around(Timeout()(self[recipe.key]))
+            recipe.key: step_stack(recipe, self.plan, keeping, UpstreamState()).around(Timeout()(self[recipe.key]))
             for recipe in self.plan.recipes
         }
         batched = [step for step in self.plan.steps if step.loop and step.loop.batch]
-        callers = Callers(of, {step.name: shelf for step in batched if (shelf := shelf_of(step.recipe, store))})
+        callers = Callers(of, {step.name: shelf for step in batched if (shelf := shelf_of(step.recipe, self.plan, keeping))})
         return await run(self.plan, callers, values, asyncio.get_running_loop().time() + within, self.span)
 
     def starts(self) -> dict[str, float]:

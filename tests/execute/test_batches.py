@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from gateway.call import Failed
 from gateway.errors import BadReply, Disconnected, NotThere, StatusRefused
 from gateway.formats.decode import decode_json
 from gateway.formats.encode import encode_json
@@ -270,3 +271,64 @@ async def test_an_item_that_makes_no_call_is_not_looked_for(home: Any) -> None:
 
     assert asked(page) == [["a"]]
     assert value_of(ran) == [None, {"sku": "a"}]
+
+
+async def test_a_batch_looks_for_all_its_items_in_one_trip(home: Any, monkeypatch: Any) -> None:
+    """And keeps what came in another; the second time there is nothing to keep."""
+    page = shop(home, ["a", "b", "c"], cache="{ttl: 60s}")
+    trips: list[tuple[str, int]] = []
+    get, put = page.store.multi_get, page.store.multi_set
+
+    async def multi_get(keys: Any) -> Any:
+        trips.append(("get", len(keys)))
+        return await get(keys)
+
+    async def multi_set(pairs: Any, ttl: float) -> Any:
+        trips.append(("set", len(pairs)))
+        return await put(pairs, ttl=ttl)
+
+    monkeypatch.setattr(page.store, "multi_get", multi_get)
+    monkeypatch.setattr(page.store, "multi_set", multi_set)
+
+    await page.run()
+    await page.run()
+
+    assert trips == [("get", 3), ("set", 2), ("set", 1), ("get", 3)]
+
+
+async def test_what_is_kept_of_items_stands_in_for_a_batch_that_fails(home: Any) -> None:
+    """Item by item: those of which nothing is kept have failed."""
+    page = shop(home, ["a", "b"], cache="{stale_if_error: 1h}", items="optional")
+    page["products.batch"].replies(
+        page["products.batch"].reply([{"sku": "a"}, {"sku": "b"}], cache_control="max-age=0"), 503, 503
+    )
+    await page.run()
+    page["skus"].replies(page["skus"].reply(["a", "c", "b"]))
+
+    ran = await page.run()
+
+    assert value_of(ran) == [{"sku": "a"}, None, {"sku": "b"}]
+
+
+async def test_a_batch_that_is_refused_is_not_stood_in_for(home: Any) -> None:
+    """The upstream has spoken: a 403 is no failure of the way to it."""
+    page = shop(home, ["a"], cache="{stale_if_error: 1h}")
+    page["products.batch"].replies(page["products.batch"].reply([{"sku": "a"}], cache_control="max-age=0"), 403)
+    await page.run()
+
+    ran = await page.run()
+
+    assert isinstance(ran.outcomes["products"], Failed)
+
+
+async def test_items_of_a_batch_keep_the_variants_apart(home: Any) -> None:
+    """What the reply varies by tells items apart that `vary_on` does not."""
+    steps = STEPS.replace("get: shop /products/{item}", 'get: shop /products/{item}\n      headers: { X-Plan: "{query.plan}" }')
+    assert steps != STEPS
+    page = shop(home, ["a"], steps, cache="{ttl: 60s, vary_on: []}")
+    page["products.batch"].always(page["products.batch"].reply([{"sku": "a"}], vary="x-plan"))
+
+    for plan in ("x", "y", "x"):
+        await page.run(query={"plan": plan})
+
+    assert asked(page) == [["a"], ["a"]]

@@ -9,7 +9,7 @@ import pytest
 
 from gateway import telemetry
 from gateway.call import Call
-from gateway.errors import AttemptTimeout, CallTimeout, Disconnected, Paused, StatusRefused, Unreachable
+from gateway.errors import AttemptTimeout, BreakerOpen, CallTimeout, Disconnected, Paused, StatusRefused, Unreachable
 
 pytestmark = pytest.mark.looptime
 
@@ -30,25 +30,25 @@ SHARED = "budget=0.1, pause=30.0"
         ),
         pytest.param("retry: {attempts: 1}", "", "Pause(longest=30.0)", id="one attempt is no retry"),
         pytest.param("retry: {attempts: 1, pause: false}", "", "", id="nor is it a pause"),
-        pytest.param("cache: {ttl: 30s}", "", "Cache(policy=CachePolicy(ttl=30.0)) → Coalesce()", id="cache"),
+        pytest.param("cache: {ttl: 30s}", "", "Cache(policy=CachePolicy(ttl=30.0)) → Coalesce() → Keep()", id="cache"),
         pytest.param(
             "cache: {ttl: 30s}, retry: {attempts: 3, backoff: 50ms}, timeout: 1s",
             "",
-            "Cache(policy=CachePolicy(ttl=30.0)) → Coalesce() → Retry(policy=RetryPolicy(attempts=3, backoff=0.05, max_backoff=0.25, "
+            "Cache(policy=CachePolicy(ttl=30.0)) → Coalesce() → Keep() → Retry(policy=RetryPolicy(attempts=3, backoff=0.05, max_backoff=0.25, "
             f"{SHARED})) → Pause(longest=30.0)",
             id="everything",
         ),
         pytest.param(
             "cache: {ttl: 30s}, retry: {attempts: 3}",
             "cache: {ttl: 1m}, retry: {max_backoff: 1s}",
-            "Cache(policy=CachePolicy(ttl=60.0)) → Coalesce() → Retry(policy=RetryPolicy(attempts=3, backoff=0.025, max_backoff=1.0, "
+            "Cache(policy=CachePolicy(ttl=60.0)) → Coalesce() → Keep() → Retry(policy=RetryPolicy(attempts=3, backoff=0.025, max_backoff=1.0, "
             f"{SHARED})) → Pause(longest=30.0)",
             id="overridden by the step",
         ),
         pytest.param("cache: {ttl: 30s}, retry: {}", "cache: false, retry: false", "", id="turned off by the step"),
         pytest.param("coalesce: true", "", "Coalesce()", id="coalesce without a cache"),
         pytest.param("coalesce: true", "coalesce: false", "", id="coalesce turned off by the step"),
-        pytest.param("cache: {ttl: 30s}, coalesce: false", "", "Cache(policy=CachePolicy(ttl=30.0))", id="cache alone"),
+        pytest.param("cache: {ttl: 30s}, coalesce: false", "", "Cache(policy=CachePolicy(ttl=30.0)) → Keep()", id="cache alone"),
     ],
 )
 def test_the_stacks_print_themselves(stacked: Any, policies: str, own: str, printed: str) -> None:
@@ -261,3 +261,85 @@ async def test_the_attempt_after_a_pause_is_the_callers_own(stacked: Any, upstre
     await users()
 
     assert upstream.times == pytest.approx([0, 2])
+
+
+# -- the cache and what stands below it --------------------------------------------------------------------------------
+
+OLD = {"cache_control": "max-age=0", "etag": '"1"'}
+"""What a reply says that is stale at once, and may be asked about."""
+
+
+async def test_a_hit_is_served_while_the_breaker_is_open(stacked: Any, upstream: Any) -> None:
+    """Nobody asks the breaker for what need not be asked for."""
+    users = stacked("cache: {ttl: 30s}, breaker: {consecutive: 1}")
+    upstream.replies(upstream.reply("Ada"), Unreachable("down"))
+    await users()
+    with pytest.raises(Unreachable):
+        await users(users.call(target="/users/43"))
+
+    hit = await users()
+    with pytest.raises(BreakerOpen):
+        await users(users.call(target="/users/43"))
+
+    assert (hit.cache, upstream.attempts) == ("hit", 2)
+
+
+async def test_what_is_stale_is_served_while_the_breaker_is_open(stacked: Any, upstream: Any) -> None:
+    """An open breaker is a failure like any other: what is kept is better."""
+    users = stacked("cache: {stale_if_error: 1h}, breaker: {consecutive: 1}")
+    upstream.replies(upstream.reply("Ada", **OLD), Unreachable("down"))
+    await users()
+
+    replies = [await users(), await users()]
+
+    assert [(reply.value, reply.cache) for reply in replies] == [("Ada", "stale")] * 2
+    assert upstream.attempts == 2
+
+
+async def test_what_is_stale_is_served_when_all_attempts_have_failed(stacked: Any, upstream: Any) -> None:
+    """The upstream is asked as often as for anything else first."""
+    users = stacked("cache: {stale_if_error: 1h}, retry: {attempts: 3}")
+    upstream.replies(upstream.reply("Ada", **OLD), 503, 503, 503)
+    await users()
+
+    reply = await users()
+
+    assert (reply.cache, upstream.attempts) == ("stale", 4)
+
+
+async def test_what_is_stale_is_served_at_the_deadline(stacked: Any, upstream: Any, looptime: Any) -> None:
+    """An upstream that does not answer in time has failed; there is still something to answer with."""
+    users = stacked("cache: {stale_if_error: 1h}")
+    upstream.replies(upstream.reply("Ada", **OLD), upstream.hang)
+    await users()
+
+    reply = await users(users.call(deadline=0.5))
+
+    assert (reply.cache, upstream.in_flight, float(looptime)) == ("stale", 0, pytest.approx(0.5, abs=0.02))
+
+
+async def test_a_304_is_a_good_attempt(stacked: Any, upstream: Any) -> None:
+    """Each attempt carries the validators, and the span of the one that was told that nothing has changed has not failed."""
+    users = stacked("cache: {}, retry: {attempts: 2}")
+    upstream.replies(upstream.reply("Ada", **OLD), 503, upstream.reply(status=304))
+    await users()
+    call = users.call()
+
+    reply = await users(call)
+
+    assert (reply.value, reply.cache) == ("Ada", "revalidated")
+    assert [dict(sent.headers) for sent in upstream.calls[1:]] == [{"if-none-match": '"1"'}] * 2
+    assert [span.error for span in attempts_of(call)] == [True, False]
+
+
+async def test_a_refresh_goes_on_without_its_request(stacked: Any, upstream: Any) -> None:
+    """It has the endpoint's own time, and attempts of its own; the request it began with is long over."""
+    users = stacked("cache: {stale_while_revalidate: 1h}, retry: {attempts: 2}")
+    upstream.replies(upstream.reply("old", **OLD), 503, upstream.after(1.0, upstream.reply("new")))
+    await users()
+
+    reply = await users(users.call(deadline=0.1))
+    await users.behind.ended()
+
+    assert (reply.value, upstream.attempts) == ("old", 3)
+    assert (await users()).value == "new"

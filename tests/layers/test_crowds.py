@@ -23,7 +23,11 @@ EVERYTHING = "bulkhead: {permits: 10}, breaker: {}, retry: {attempts: 2}, hedge:
         pytest.param("hedge: {}", "", ["Hedge"], ["Trace"], id="hedge"),
         pytest.param("hedge: {}", "hedge: false", [], ["Trace"], id="turned off by the step"),
         pytest.param(
-            EVERYTHING, "", ["Cache", "Coalesce", "Retry", "Pause", "Hedge"], ["Trace", "Throttle", "Bulkhead"], id="everything"
+            EVERYTHING,
+            "",
+            ["Cache", "Coalesce", "Keep", "Retry", "Pause", "Hedge"],
+            ["Trace", "Throttle", "Bulkhead"],
+            id="everything",
         ),
     ],
 )

@@ -23,6 +23,7 @@ UPSTREAMS: Mapping[str, Mapping[str, Any]] = {
     "plain": {},
     "retried": {"retry": {"attempts": 2, "backoff": "1ms"}},
     "kept": {"cache": {"ttl": "1m"}},
+    "shared": {"cache": {"ttl": "1m"}},
     "sturdy": {},
     "guarded": {"breaker": {"consecutive": 5, "open": "1s"}, "retry": {"attempts": 2, "backoff": "1ms"}},
     "stormed": {"retry": {"attempts": 3, "backoff": "1ms"}},
@@ -35,7 +36,7 @@ UPSTREAMS: Mapping[str, Mapping[str, Any]] = {
 }
 """By name, but for their urls: what stands between a call and the wire."""
 
-PATIENTLY = frozenset({"black_hole", "slow", "tls_hangs"})
+PATIENTLY = frozenset({"black_hole", "slow", "tls_hangs", "shared"})
 """Upstreams whose endpoints have `PATIENT`."""
 
 

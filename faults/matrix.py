@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from faults import guards, replies, stories, ways
+from faults import crowds, guards, replies, stories, ways
 from faults.config import OPEN
 from faults.row import AT_THE_DEADLINE, Gets, Row
 from faults.stories import IsNotKept, NextIsClean
@@ -80,11 +80,13 @@ ROWS: Sequence[Row] = (
          ways.certificate("tls_unknown", "unknown"), ways.certificate("tls_old", "TLS 1.0"), ways.handshake_hangs)),
     Row("F36", "wants a certificate of ours: none, the wrong one", "502",
         (ways.certificate("tls_asks_in_vain", "none"), ways.certificate("tls_asks_for_another", "wrong"))),
+    Row("F40", f"{crowds.CROWD} want the same, and who asked first leaves; all leave", "one call, which goes on; given up within 200 ms",
+        (crowds.leader_leaves, crowds.all_leave)),
+    Row("F41", f"{crowds.CROWD} want the same, and the call fails", "all get that failure; at most 2 calls", (crowds.leader_fails,)),
 )  # fmt: skip
 
 ELSEWHERE: Mapping[str, str] = {
     "F37–F39": "clients that leave or do not read: tests/e2e/test_leaving.py, tests/app/test_leaving.py",
-    "F40, F41": "calls that are shared: there is no such layer",
     "F42 on": "stores, collectors, processes: not of this matrix",
 }
 """Rows that are not played here, and why."""

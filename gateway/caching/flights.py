@@ -76,8 +76,7 @@ class Flight(Generic[Value]):
         """The leader's time is up. Those who have some, and have not changed before, go on with who has most of it; false when there are
         none. For the others this is the outcome.
         """
-        may = (rider for rider in self.riders if rider.deadline > now and not rider.has_changed and not rider.landed.done())
-        stay = dict.fromkeys(may)
+        stay = dict.fromkeys(rider for rider in self.riders if rider.deadline > now and not rider.has_changed)
         if not stay:
             return False
         for rider in self.riders:

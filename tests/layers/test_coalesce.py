@@ -7,6 +7,8 @@ import traceback
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway import telemetry
 from gateway.caching import Place
@@ -174,19 +176,33 @@ async def test_when_the_last_has_left_it_is_cancelled(caller: Caller, layer: Coa
 
 
 async def test_who_comes_after_the_last_asks_anew(caller: Caller, layer: Coalesce, upstream: Any, make_call: Any) -> None:
-    """What is being cancelled is nobody's to join, however long it takes."""
+    """What is being cancelled is nobody's to join, however long it takes; what has begun since then is."""
     upstream.lingers = 1.0
-    upstream.replies(upstream.hang, upstream.after(0.1, upstream.reply("new")))
+    upstream.replies(upstream.hang, upstream.after(2.0, upstream.reply("new")))
     left = asyncio.create_task(caller(make_call()))
     await asyncio.sleep(0.5)
     left.cancel()
     await asyncio.sleep(0.5)
 
-    reply = await caller(make_call())
+    second = asyncio.create_task(caller(make_call()))
     await asyncio.wait((left,))
+    replies = [await caller(make_call()), await second]
 
-    assert (reply.value, upstream.attempts, upstream.in_flight) == ("new", 2, 0)
+    assert [reply.value for reply in replies] == ["new", "new"]
+    assert (upstream.attempts, upstream.in_flight) == (2, 0)
     assert len(layer.flights) == 0
+
+
+async def test_one_may_leave_as_the_reply_comes(caller: Caller, upstream: Any, make_call: Any) -> None:
+    """In the very same moment: it is nothing to the others."""
+    tasks: list[asyncio.Task[Any]] = []
+    upstream.replies(upstream.after(0.1, lambda _: tasks[1].cancel() and upstream.reply("Ada")))
+    tasks += [asyncio.create_task(caller(make_call())) for _ in range(3)]
+
+    await asyncio.wait(tasks)
+
+    assert [task.cancelled() for task in tasks] == [False, True, False]
+    assert [tasks[0].result().value, tasks[2].result().value] == ["Ada", "Ada"]
 
 
 async def test_nobody_waits_longer_than_he_has_time(caller: Caller, upstream: Any, make_call: Any) -> None:
@@ -218,7 +234,7 @@ async def test_when_the_leader_has_no_time_left_the_others_ask_once_more(stacked
 
 
 async def test_nobody_asks_a_third_time(stacked: Any, upstream: Any) -> None:
-    """Who has seen two leaders' time run out has asked for something that does not come. Who has joined later may have another."""
+    """Who has seen two leaders' time run out has none left himself. Who has joined later may have another."""
     users = stacked("coalesce: true")
     upstream.always(upstream.hang)
     early = [asyncio.create_task(users(users.call(deadline=deadline))) for deadline in (1.0, 2.0, 1.5)]
@@ -228,9 +244,21 @@ async def test_nobody_asks_a_third_time(stacked: Any, upstream: Any) -> None:
     results = await asyncio.gather(*early, late, return_exceptions=True)
 
     assert {type(result) for result in results} == {CallTimeout}
+    own, others = "the deadline has passed", "the deadline has passed while another asked"
+    assert [str(result) for result in results] == [own, own, others, own]
     assert upstream.times == pytest.approx([0, 1, 2])
     assert now() == pytest.approx(3)
     assert upstream.in_flight == 0
+
+
+async def test_a_call_that_is_out_of_time_too_soon_is_made_twice_at_most(caller: Caller, upstream: Any, make_call: Any) -> None:
+    """Whatever says so, and however much time there is: nobody sees a third leader."""
+    upstream.always(upstream.after(0.1, CallTimeout("too soon")))
+
+    errors = await all_at_once(caller, *(make_call() for _ in range(MANY)))
+
+    assert {type(error) for error in errors} == {CallTimeout}
+    assert upstream.attempts == 2
 
 
 async def test_a_flight_that_is_called_off_leaves_nobody_waiting(
@@ -247,6 +275,32 @@ async def test_a_flight_that_is_called_off_leaves_nobody_waiting(
 
     assert all(task.cancelled() for task in tasks)
     assert len(layer.flights) == 0
+
+
+SENT = st.fixed_dictionaries(
+    {
+        "target": st.sampled_from(["/users/42", "/users/42?", "/users/4", "/users/42/"]),
+        "headers": st.lists(st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["", "1", "1, 1"])), max_size=2).map(tuple),
+        "body": st.sampled_from([b"", b"{}"]),
+        "method": st.sampled_from(["GET", "HEAD"]),
+    }
+)
+
+
+@given(st.lists(SENT, min_size=1, max_size=12))
+def test_everybody_gets_the_reply_to_what_he_sent(new_upstream: Any, make_call: Any, sent: list[dict[str, Any]]) -> None:
+    """Whatever an upstream can see: where it differs there are two calls, and where nothing does there is one."""
+
+    async def ask() -> list[Any]:
+        upstream = new_upstream()
+        upstream.always(lambda call: upstream.reply([call.method, call.target, call.headers, call.body.decode()]))
+        return [await all_at_once(Coalesce()(upstream), *(make_call(**one) for one in sent)), upstream.attempts]
+
+    replies, attempts = asyncio.run(ask())
+
+    own = [[one["method"], one["target"], [list(header) for header in one["headers"]], one["body"].decode()] for one in sent]
+    assert [reply.value for reply in replies] == own
+    assert attempts == len({str(one) for one in own})
 
 
 # -- among the other layers --------------------------------------------------------------------------------------------

@@ -11,10 +11,10 @@ DEV := .venv/.dev-$(shell (pwd; cat pyproject.toml requirements/dev.txt) | cksum
 
 export PYTHON
 
-.PHONY: help demo serve test lint types check bench overload faults docs lock clean
+.PHONY: help demo serve test lint types check bench overload faults cache-tests docs lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # exec: signals reach the gateway itself, so that ending make ends it and leaves no port taken.
 
@@ -50,6 +50,9 @@ overload: $(RUN)  ## what becomes of answers when more is asked than can be done
 
 faults: $(DEV)  ## every fault of an upstream against a running gateway, in two minutes (ARGS="--only F3,F31")
 	@exec $(BIN)/python -m faults $(ARGS)
+
+cache-tests: $(RUN)  ## the public suite for HTTP caches against a running gateway; needs npm (ARGS="--suite github:http-tests/cache-tests")
+	@exec $(BIN)/python -m conformance $(ARGS)
 
 docs: $(DEV)  ## what is made from the code: the tables in docs/reference/config.md, the editors' schema and the services' documents in config/
 	@$(BIN)/python docs/reference/generate.py

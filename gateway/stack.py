@@ -27,6 +27,7 @@ from gateway.layers.inject import Inject
 from gateway.layers.invalidate import Invalidate
 from gateway.layers.keep import Keep
 from gateway.layers.pause import Pause
+from gateway.layers.replay import Replay
 from gateway.layers.retry import Retry
 from gateway.layers.shelf import Items
 from gateway.layers.throttle import Throttle
@@ -172,13 +173,15 @@ def _of_keeping(recipe: Recipe, plan: Plan, keeping: Keeping, shared: UpstreamSt
     # Above retry: what has been written is known when all attempts are over.
     if recipe.method not in SAFE and recipe.upstream.name in keeping.of:
         yield Invalidate(recipe.upstream.hosts, keeping.tell)
-    if policy:
-        # Above everything that costs: a hit has no attempt to make, and what is kept stands in for a failure of all below.
+    # Above everything that costs: a hit has no attempt to make, and what is kept stands in for a failure of all below.
+    if policy and plan.passthrough:
+        yield Replay(policy, keeping.store, keeping.background, shared.refreshes, _scopes(recipe, plan), plan.timeout)
+    elif policy:
         yield Cache(policy, keeping.store, keeping.background, shared.refreshes, plan.timeout, _says_what_it_takes(recipe))
     # Below cache: only misses join. Above all that makes attempts: those who join share one sequence of them, and its end.
     if recipe.policies.coalesce:
         yield Coalesce(shared.flights_of(recipe))
-    if policy:
+    if policy and not plan.passthrough:
         # Below coalesce: what one process has of the same call is asked for once. Above retry: a lease is held, and a reply judged, once for all attempts.
         yield Keep(policy, keeping.store, _scopes(recipe, plan), keeping.limits)
 

@@ -76,7 +76,9 @@ def _sent(call: Call) -> list[object]:
 
 
 def _asked(call: Call) -> list[object]:
-    return [FORMAT, call.expects.format.name, call.upstream, call.method]
+    # What goes by is kept in the coding that it came in: nobody who reads replies could.
+    form = "as it came" if call.passage else call.expects.format.name
+    return [FORMAT, form, call.upstream, call.method]
 
 
 def _value(headers: Headers, name: str) -> str | None:

@@ -8,8 +8,10 @@ from gateway.caching.storing import OF_A_CONNECTION, make_entry, may_be_asked_ab
 from gateway.call import Call, Headers, Reply
 from gateway.policy import CachePolicy
 
-NEVER_UPDATED = OF_A_CONNECTION | {"content-length", "content-encoding", "content-range"}
-"""Fields that say how the body is that is kept: a 304 has none, and cannot know."""
+NEVER_UPDATED = OF_A_CONNECTION | {
+    "content-length", "content-encoding", "content-range", "content-md5", "content-digest", "repr-digest", "etag",
+}  # fmt: skip
+"""Fields that say which body it is that is kept: a 304 has none, and cannot know."""
 
 _ASKING = {"etag": "if-none-match", "last-modified": "if-modified-since"}
 

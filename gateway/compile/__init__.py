@@ -106,7 +106,7 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, model: Model, ans
         reads_body=reads_body,
         takes_body=reads_body or _keeps_body(spec, steps),
         idempotency=spec.idempotency,
-        passthrough=compile_passthrough(spec.passthrough, path, among.report) if spec.passthrough else None,
+        passthrough=compile_passthrough(spec.passthrough, steps, path, among.report) if spec.passthrough else None,
     )
 
 
@@ -115,7 +115,7 @@ def _steps(spec: EndpointSpec, path: Path, among: Surroundings) -> Iterator[Step
         if name in RESERVED:
             among.report.add((*path, "steps", name), f"{name!r} is a reserved word; name the step otherwise", at_key=True)
         if made := compile_step(name, step, (*path, "steps", name), among):
-            yield passing(made, spec.method) if spec.passthrough else made
+            yield passing(made, spec.method, is_kept="cache" in step.model_fields_set) if spec.passthrough else made
 
 
 def _keeps_body(spec: EndpointSpec, steps: Iterable[Step]) -> bool:

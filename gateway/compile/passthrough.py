@@ -29,10 +29,13 @@ KEPT = (
 )  # fmt: skip
 """Header fields of a reply that are about the reply itself, and do what they say behind any host."""
 
+_OF_A_CACHE = ("cache-status",)
+"""Fields that tell what caches did, ours among them."""
+
 _OURS = ("connection", "date", "server", "gateway-complete", "proxy-status", "server-timing", "traceparent", "tracestate")
 """Fields that are told by who answers."""
 
-_OF_A_STEP = (*METHODS, "query", "headers", "forward", "timeout", "retry", "inject")
+_OF_A_STEP = (*METHODS, "query", "headers", "forward", "timeout", "retry", "cache", "inject")
 _OF_AN_ENDPOINT = ("path", "method", "summary", "description", "tags", "timeout", "inputs", "steps", "passthrough")
 
 _WHY = {
@@ -40,7 +43,7 @@ _WHY = {
     "encode": "the client's body goes by as it came",
     "accept": "every status goes by",
     "on_status": "every status goes by",
-    "cache": "nothing that goes by is kept",
+    "cache": "what goes by is kept where its step says so",
     "coalesce": "what has gone by for one client is not there for another",
     "hedge": "what has gone by cannot go by again",
     "idempotency": "nothing that goes by is kept",
@@ -85,26 +88,30 @@ def refuse_model(model: Model, path: Path, report: Report) -> None:
         )
 
 
-def passing(step: Step, method: str) -> Step:
-    """The step of an endpoint of this method, so that nothing is asked of the upstream that the client did not ask for."""
+def passing(step: Step, method: str, *, is_kept: bool) -> Step:
+    """The step of an endpoint of this method, so that nothing is asked of the upstream that the client did not ask for. What goes by is
+    kept where the step itself says so: an upstream's own `cache` is for what is read.
+    """
     recipe = step.recipe
     # Without a word about it, an upstream may send what the client cannot decode.
     headers = {"accept": "*/*", "accept-encoding": "identity", **recipe.upstream.headers}
-    policies = replace(recipe.policies, cache=None, coalesce=False, hedge=None)
-    recipe = replace(recipe, base_headers=tuple(sorted(headers.items())), policies=policies, label=None)
+    policies = replace(recipe.policies, cache=recipe.policies.cache if is_kept else None, coalesce=False, hedge=None)
+    label = recipe.label if is_kept else None
+    recipe = replace(recipe, base_headers=tuple(sorted(headers.items())), policies=policies, label=label)
     if method in WITH_BODY and recipe.method in WITH_BODY:
         described = dict.fromkeys((*recipe.forward_headers, "content-type", "content-encoding"))
         recipe = replace(recipe, forward_headers=tuple(described), encoding=AS_IT_CAME)
     return replace(step, recipe=recipe)
 
 
-def compile_passthrough(spec: PassthroughSpec, path: Path, report: Report) -> Passthrough:
+def compile_passthrough(spec: PassthroughSpec, steps: Iterable[Step], path: Path, report: Report) -> Passthrough:
     """What the client gets of the reply's head, and how long silence may be. What is wrong with it is reported."""
     for index, name in enumerate(spec.headers):
         if complaint := _complaint(name.lower()):
             report.add((*path, "passthrough", "headers", index), f"{name!r} {complaint}")
     named = tuple(dict.fromkeys(name.lower() for name in spec.headers))
-    return Passthrough(frozenset(name.encode() for name in (*KEPT, *named)), named, spec.idle)
+    told = _OF_A_CACHE if any(step.recipe.policies.cache for step in steps) else ()
+    return Passthrough(frozenset(name.encode() for name in (*KEPT, *named, *told)), named, spec.idle)
 
 
 def _complaint(name: str) -> str | None:

@@ -24,6 +24,18 @@ class CutOff(Exception):
     """
 
 
+def leave_out(send: Send, name: bytes) -> bool:
+    """Have the server not say this field by itself, so that the answer can; false when it cannot be told, as it is not uvicorn, or somebody
+    stands between.
+    """
+    answer = getattr(send, "__self__", None)
+    defaults = getattr(answer, "default_headers", None)
+    if not isinstance(defaults, list):
+        return False
+    vars(answer)["default_headers"] = [line for line in defaults if line[0] != name]
+    return True
+
+
 class ClientPassage:
     """A passage to and from a client by ASGI. Either side is given up when the client is silent for too long."""
 

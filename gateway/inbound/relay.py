@@ -15,7 +15,7 @@ from gateway.errors import BadReply, CallTimeout
 from gateway.execute import Ran, run
 from gateway.guard import IS_HEAD
 from gateway.inbound.endpoint import Endpoint
-from gateway.inbound.passage import ClientPassage, CutOff
+from gateway.inbound.passage import ClientPassage, CutOff, leave_out
 from gateway.inbound.request import Picked, Refused, pick_headers, read_patience, read_request
 from gateway.inbound.response import Response, answer, problem_response, server_timing
 from gateway.limit import Limit
@@ -24,6 +24,7 @@ from gateway.problem import COMPLETE, RawHeaders, of_error, of_status
 from gateway.syntax import BODILESS, NOT_IN_A_HEADER
 from gateway.telemetry import Span
 
+_DATE = b"date"
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 
 
@@ -74,16 +75,21 @@ class Relay(Endpoint):
     def _passage(self, scope: Scope, receive: Receive, send: Send, span: Span) -> ClientPassage:
         assert self.plan.passthrough  # it would be another endpoint
         flow = Flow(_length(scope) if self.plan.takes_body else 0, self.plan.passthrough.idle)
-        return ClientPassage(flow, receive, send, self.limits, partial(self._head, self.plan.passthrough.keeps, span))
+        return ClientPassage(flow, receive, send, self.limits, partial(self._head, send, span))
 
-    def _head(self, keeps: frozenset[bytes], span: Span, status: int, headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+    def _head(self, send: Send, span: Span, status: int, headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
         """The head of the answer: what is kept of the reply's, and what every answer says. Raises `BadReply`."""
-        named = ((name.lower(), value.strip()) for name, value in headers)
-        kept = [
-            (name, value) for name, value in named if name in keeps and not (name == b"content-length" and status in BODILESS)
-        ]
+        assert self.plan.passthrough
+        named = [(name.lower(), value.strip()) for name, value in headers]
+        gone = _of_the_connection(named) | (_FRAMING if status in BODILESS else frozenset())
+        keeps = self.plan.passthrough.keeps
+        kept = [line for line in named if line[0] in keeps and line[0] not in gone]
         if any(NOT_IN_A_HEADER.search(value.decode("latin-1")) for _, value in kept):
             raise BadReply("a header with a control character")
+        # When it was made is the origin's to say, also where it has been kept (RFC 9110, section 6.6.1).
+        dates = [line for line in named if line[0] == _DATE]
+        if len(dates) == 1 and leave_out(send, _DATE):
+            kept = [*dates, *kept]
         own = [COMPLETE, (b"traceparent", span.traceparent.encode())]
         if self.server_timing:
             (step,) = self.plan.steps
@@ -99,6 +105,12 @@ class Relay(Endpoint):
         if self.server_timing:
             response.add(b"server-timing", server_timing(self.plan, ran, span.trace))
         return response
+
+
+def _of_the_connection(headers: RawHeaders) -> frozenset[bytes]:
+    """Names of fields that the reply's `Connection` says are not for whoever is behind it (RFC 9110, section 7.6.1)."""
+    lists = [value for name, value in headers if name == b"connection"]
+    return frozenset(name.strip().lower() for name in b",".join(lists).split(b",")) if lists else frozenset()
 
 
 def _length(scope: Scope) -> int | None:

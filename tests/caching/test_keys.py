@@ -85,6 +85,14 @@ def test_steps_that_read_otherwise_share_nothing(make_call: Callable[..., Call])
     assert len(keys) == len(FORMATS)
 
 
+def test_what_goes_by_is_not_shared_with_what_is_read(make_call: Callable[..., Call]) -> None:
+    """It is kept in the coding that it came in."""
+    passing = make_call(passage=object())
+
+    assert key_of(passing, PLAIN) != key_of(make_call(), PLAIN)
+    assert key_of(passing, CachePolicy(vary_on=[])) != key_of(make_call(), CachePolicy(vary_on=[]))
+
+
 @pytest.mark.parametrize(
     ("policy", "names"),
     [

@@ -274,3 +274,17 @@ async def test_an_early_answer_ends_the_upload(own_process: Any, files: Files) -
     sent.set()
 
     assert (await uploading).status_code == 413
+
+
+async def test_the_client_is_told_when_the_origin_made_it(client: httpx.AsyncClient, files: Files) -> None:
+    """One `Date`, the reply's own; an answer of ours has ours."""
+
+    async def answer(_head: bytes, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 0\r\n\r\n")
+
+    files.act = answer
+    theirs, ours = await client.get("/a"), await client.get("/a/b")
+
+    assert theirs.headers.get_list("date") == ["Sun, 06 Nov 1994 08:49:37 GMT"]
+    assert (ours.status_code, len(ours.headers.get_list("date"))) == (404, 1)
+    assert "1994" not in ours.headers["date"]

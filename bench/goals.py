@@ -110,7 +110,7 @@ GOALS: Sequence[Goal] = (
     Goal("aggregate-3 against nginx with Lua", 1.8, against("nginx")),
     Goal("aggregate-3 against FastAPI with a shared stock AsyncClient", 1 / 30, against("fastapi-shared")),
     Goal("tracing: all exported against off", 1.30, against("fanin-untraced")),
-    Goal("an answer from the cache against a constant reply of the bare server", 1.6, against("bare", "cached")),
+    Goal("an answer from the cache against a constant reply of the bare server", 1.6, against("bare", "kept")),
     Goal("each further upstream call", 25, per_call, "µs"),
     Goal("from 1 to 20 calls: worst distance from a straight line", 0.1, off_the_line),
     Goal("1,000 endpoints against 1", 1.1, of_fanin("fanin-thousand")),

@@ -91,6 +91,7 @@ WORKLOADS: dict[str, Workload] = {
         aggregate("aggregate-20", "twenty calls", 20, share=0.25),
         aggregate("large", "three calls of 100 KiB each", 3, "/large/", ids=16, share=0.25),
         aggregate("cached", "three calls whose replies are kept; bare: the same bytes from uvicorn alone", 3, ids=1),
+        aggregate("kept", "three calls whose answer is kept whole; bare: the same bytes from uvicorn alone", 3, ids=1),
         Workload("reshape", "three calls, twelve fields of them in the answer", reshaped),
         Workload("chain", "two calls, one after the other: the second needs a value of the first", chained),
     )

@@ -29,8 +29,10 @@ from gateway.face import read_class
 from gateway.guard import Guard, send_problem
 from gateway.inbound.admission import Admission, Door
 from gateway.inbound.endpoint import Endpoint
+from gateway.inbound.kept import Kept, KeptState
 from gateway.inbound.once import Once, OutcomesState
 from gateway.inbound.operation import describe
+from gateway.inbound.places import Places
 from gateway.inbound.relay import Relay
 from gateway.inbound.route import Endpoints, Others, Shortcut
 from gateway.inbound.strangers import HANDLERS, as_response
@@ -81,6 +83,7 @@ class RunningState:
     background: BackgroundState
     """What is done while no request waits for it."""
 
+    kept: KeptState
     shedding: SheddingState | None = None
     """What is in flight, where requests are turned away when that is too much."""
 
@@ -192,7 +195,8 @@ class Gateway:
             ways = {one.name: WaysState(one, limits, partial(make_sender, one, client, headers)) for one, headers in called}
             upkeep = [Upkeep(state, _find(state.upstream, client)) for state in ways.values()]
             background = BackgroundState(self._tracing)
-            self._running = running = RunningState(limits, store, board, outcomes, ways, background, shedding)
+            kept = KeptState(store, background)
+            self._running = running = RunningState(limits, store, board, outcomes, ways, background, kept, shedding)
             self._lead_to(lambda plan: self._admitted(plan, running))
             self.app.state.door = self._door(shedding)
             asking = asyncio.create_task(self._ask_for_documents(client))
@@ -250,7 +254,9 @@ class Gateway:
         callers = Callers(of, shelves, running.left)
         timing = self.spec.answer.server_timing
         once = Once(plan.idempotency, running.outcomes) if plan.idempotency else None
-        kind = Relay if plan.passthrough else Endpoint
+        kind: Callable[..., Endpoint] = Relay if plan.passthrough else Endpoint
+        if plan.keeping:
+            kind = partial(Kept, keeping=plan.keeping, state=running.kept, places=Places(plan, plan.keeping, self.revision))
         return kind(plan, callers, self._tracing, running.limits, running.visits, running.threads, once, timing, self.revision)
 
     def _lead_to(self, endpoint: Callable[[Plan], ASGIApp]) -> None:

@@ -54,11 +54,11 @@ def render_call(recipe: Recipe, scope: Scope, deadline: float, span: Span) -> Ca
         recipe.expects,
         recipe.policies.timeout,
         inject=recipe.policies.inject,
-        place=_place(recipe.label, scope) if recipe.label else None,
+        place=render_place(recipe.label, scope) if recipe.label else None,
     )
 
 
-def _place(label: Label, scope: Scope) -> Place:
+def render_place(label: Label, scope: Scope) -> Place:
     """What the config says of where the reply is kept. What is not to be told is no fault of the call: its reply is not kept."""
     try:
         key = [as_text(value) for value in label.key.values(scope)] if label.key else None

@@ -25,4 +25,4 @@ def start(scene: Scene) -> Command:
     return Command([sys.executable, *UVICORN, *options, "bare:app"], {"BODY": str(body)}, APPS / "python")
 
 
-PEER = Peer("bare", "uvicorn with a constant answer: the floor below Fanin", prepare, start, workloads=("cached",))
+PEER = Peer("bare", "uvicorn with a constant answer: the floor below Fanin", prepare, start, workloads=("cached", "kept"))

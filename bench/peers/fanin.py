@@ -91,7 +91,7 @@ UNTRACED = replace(
     name="fanin-untraced",
     about="the same without tracing",
     command=partial(command, tracing=untraced),
-    workloads=("aggregate-3", "cached"),
+    workloads=("aggregate-3", "cached", "kept"),
     traced=0.0,
 )
 

@@ -15,6 +15,7 @@ from gateway.answer.transform import Transform
 from gateway.expressions.reference import Expression, Structure, Template
 from gateway.inputs import Input
 from gateway.plan import End, Loop, Passthrough, Plan, Step
+from gateway.plan.keeping import Keeping
 from gateway.plan.recipe import Recipe
 from gateway.plan.worst import Worst, worst_of
 from gateway.policy import Policy
@@ -41,6 +42,7 @@ def as_data(plan: Plan) -> dict[str, Any]:
             "replies": sorted(plan.reads_replies),
         },
         "idempotency": _policy(plan.idempotency),
+        "cache": _keeping(plan.keeping) if plan.keeping else None,
         "passthrough": _passthrough(plan.passthrough) if plan.passthrough else None,
         "steps": [_step(step) for step in plan.steps],
         "joins": {into: sorted(parts) for into, parts in plan.joins.items()},
@@ -119,6 +121,11 @@ def _loop(loop: Loop) -> dict[str, Any]:
 
 def _end(end: End) -> dict[str, Any]:
     return {"when": _written(end.when), "status": end.status, **(_value(end.value) if end.value else {})}
+
+
+def _keeping(keeping: Keeping) -> dict[str, Any]:
+    told = {"path": list(keeping.path), "query": list(keeping.query), "headers": list(keeping.headers)}
+    return {**keeping.policy.model_dump(mode="json"), "told_apart_by": told, "scopes": list(keeping.scopes)}
 
 
 def _passthrough(passthrough: Passthrough) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from gateway.compile.fields import fields_input
 from gateway.compile.foreseen import members
 from gateway.compile.heads import compile_head
 from gateway.compile.joins import check_joins, joined
+from gateway.compile.lasting import check_kept, compile_answers_label, keeping
 from gateway.compile.passthrough import compile_passthrough, meaningful, passing, refuse_model
 from gateway.compile.recipes import Surroundings
 from gateway.compile.report import RESERVED, Names, Reading, Report
@@ -67,7 +68,10 @@ def _endpoints(spec: GatewaySpec, loaded: Loaded, report: Report) -> Iterator[Pl
         known = None if report.lacks(spec, "upstreams", ()) else tuple(written or spec.upstreams)
         writes: Writes | None = {} if endpoint.idempotency else None
         among = Surroundings(report, names, upstreams, spec.upstreams, known, spec.max_calls, writes)
-        yield _plan(endpoint, path, among, loaded.models.get(index, Model()), spec.answer)
+        # First, since what it names of a request is an input too.
+        label = compile_answers_label(endpoint, path, names, report)
+        plan = _plan(endpoint, path, among, loaded.models.get(index, Model()), spec.answer)
+        yield keeping(plan, endpoint, path, label, report)
 
 
 def _plan(spec: EndpointSpec, path: Path, among: Surroundings, model: Model, answer: AnswerSpec) -> Plan:
@@ -78,6 +82,7 @@ def _plan(spec: EndpointSpec, path: Path, among: Surroundings, model: Model, ans
     _check_cycles(steps, path, among.report)
     _check_idempotency(spec, path, among)
     check_calls(steps, among.most_calls, path, among.report)
+    check_kept(spec, steps, path, among.report)
     check_joins(steps, path, among.report)
     # Steps that wait for each other are not worth joining: they have been reported, and none of them runs.
     waiting, joins = ((), {}) if among.report.findings else joined(steps)

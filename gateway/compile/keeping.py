@@ -36,7 +36,7 @@ def check_cache(recipe: Recipe, spec: CallSpec, path: Path, report: Report) -> N
     policy, place = recipe.policies.cache, (*path, "cache")
     if not policy or not spec.cache:
         return
-    _check_times(policy, place, report)
+    check_times(policy, place, report)
     if policy.key and policy.vary_on is not None:
         report.add(
             (*place, "vary_on" if "vary_on" in spec.cache.model_fields_set else "key"),
@@ -59,7 +59,7 @@ def check_cache(recipe: Recipe, spec: CallSpec, path: Path, report: Report) -> N
 
 def check_upstreams_cache(policy: CachePolicy, place: Path, report: Report) -> None:
     """Report what an upstream says of its cache and what only a step can say, or what can have no effect."""
-    _check_times(policy, place, report)
+    check_times(policy, place, report)
     if policy.key:
         report.add((*place, "key"), "tells the calls of one step apart, so that it belongs to the step", at_key=True)
     for index, tag in enumerate(policy.tags):
@@ -72,7 +72,8 @@ def check_upstreams_cache(policy: CachePolicy, place: Path, report: Report) -> N
                 report.add((*place, "tags", index), "what a request has is named in a step's tags; an upstream's are plain text")
 
 
-def _check_times(policy: CachePolicy, place: Path, report: Report) -> None:
+def check_times(policy: CachePolicy, place: Path, report: Report) -> None:
+    """Report times that come to nothing."""
     if not policy.ignore_upstream or report.lacks(policy, "ttl", place):
         return
     stale = policy.stale_while_revalidate or policy.stale_if_error

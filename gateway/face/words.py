@@ -53,4 +53,5 @@ class EndpointWords(TypedDict, total=False):
     response: Any
     status: str | int
     headers: Mapping[str, str]
+    cache: Mapping[str, Any]
     passthrough: bool | Mapping[str, Any]

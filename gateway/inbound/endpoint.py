@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,11 +31,13 @@ from gateway.plan import Plan
 from gateway.problem import COMPLETE, Problem, of_error, of_status
 from gateway.telemetry import Attribute, Span, SpanType
 
-_CONDITION = b"if-none-match"
+CONDITION = b"if-none-match"
+"""What a GET may be made under: that the client has not got the answer already."""
+
 _WANTED = frozenset(
     (
         *(b"traceparent", b"tracestate", b"user-agent", SECONDS.encode(), GRPC.encode()),
-        *(b"accept", b"last-event-id", _CONDITION),
+        *(b"accept", b"last-event-id", CONDITION),
     )
 )
 """Header fields that every trace has a use for, and those that say how an answer is wanted, and how soon."""
@@ -111,15 +113,13 @@ class Endpoint:
 
     async def _respond(self, scope: Scope, headers: Picked, receive: Receive, send: Send, span: Span) -> Response | None:
         """The response; None when it has been sent."""
-        plan, began = self.plan, self.limits.loop.time()
+        began = self.limits.loop.time()
         form = form_for(headers[b"accept"]) if b"accept" in headers else None
         if form and is_over(headers.get(b"last-event-id", ())):
             return Response(204, [COMPLETE], b"")
         try:
-            deadline = began + min(plan.timeout, read_patience(headers))
-            values = read_request(plan, scope, headers)
-            if values["query"]:
-                plan = self._choices.of(values["query"])
+            deadline = began + min(self.plan.timeout, read_patience(headers))
+            plan, values = self._read(scope, headers)
             if plan.takes_body:
                 values |= await read_body(plan, headers, receive, self.limits, deadline)
             key = self.once.key_of(headers) if self.once else None
@@ -137,9 +137,17 @@ class Endpoint:
             return problem_response(left) if isinstance(left, Problem) else self._answer(plan, left, span) if left else None
         with self.visits.of(receive):
             response = await self._run(plan, values, deadline, span)
-        return response.unless_known(headers[_CONDITION]) if _CONDITION in headers else response
+        return self._unless_known(response, headers)
 
-    async def _run(self, plan: Plan, values: dict[str, Any], deadline: float, span: Span) -> Response:
+    def _unless_known(self, response: Response, headers: Picked) -> Response:
+        return response.unless_known(headers[CONDITION]) if CONDITION in headers and self.plan.method == "GET" else response
+
+    def _read(self, scope: Scope, headers: Picked) -> tuple[Plan, dict[str, Any]]:
+        """The plan for a request, and the values that it runs on. Raises `Refused`."""
+        values = read_request(self.plan, scope, headers)
+        return (self._choices.of(values["query"]) if values["query"] else self.plan), values
+
+    async def _run(self, plan: Plan, values: Mapping[str, Any], deadline: float, span: Span) -> Response:
         shaped = None
         ran = await run(plan, self.callers, values, deadline, span)
         if plan.shape.off_loop and not ran.broken:
@@ -152,7 +160,7 @@ class Endpoint:
     def _answer(self, plan: Plan, ran: Ran, span: Span, shaped: Shaped | None = None) -> Response:
         response = answer(plan, ran, span, shaped)
         if self.server_timing:
-            response.add(b"server-timing", server_timing(plan, ran, span.trace))
+            response.timing = server_timing(plan, ran, span.trace)
         return response
 
     async def _off_loop(self, deadline: float, span: Span, make: Callable[[], Made]) -> Made:
@@ -165,6 +173,8 @@ class Endpoint:
 
 
 async def _send(response: Response, root: Span, send: Send) -> None:
+    if response.timing:
+        response.add(b"server-timing", response.timing)
     response.add(b"traceparent", root.traceparent)
     root.own[telemetry.HTTP_STATUS] = response.status
     await send({"type": "http.response.start", "status": response.status, "headers": response.headers})

@@ -90,7 +90,6 @@ class Once:
             return problem_response(KEY_REUSED)
         response = await run()
         if response.is_final or is_decided(response.status):
-            lasting = [line for line in response.headers if line[0] != b"server-timing"]
-            outcome = Kept(fingerprint, response.status, lasting, response.body)
+            outcome = Kept(fingerprint, response.status, response.headers, response.body)
             await self.state.store.set(place, outcome.pack(), ttl=self.policy.ttl)
         return response

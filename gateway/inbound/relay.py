@@ -17,7 +17,7 @@ from gateway.guard import IS_HEAD
 from gateway.inbound.endpoint import Endpoint
 from gateway.inbound.passage import ClientPassage, CutOff, leave_out
 from gateway.inbound.request import Picked, Refused, pick_headers, read_patience, read_request
-from gateway.inbound.response import Response, answer, problem_response, server_timing
+from gateway.inbound.response import Response, problem_response
 from gateway.limit import Limit
 from gateway.passage import Flow
 from gateway.problem import COMPLETE, RawHeaders, of_error, of_status
@@ -41,7 +41,7 @@ class Relay(Endpoint):
         except Refused as refused:
             return problem_response(refused.problem)
         if not passage.flow.status:
-            return self._problem(ran, span)
+            return self._answer(self.plan, ran, span)
         for outcome in ran.outcomes.values():
             if isinstance(outcome, Failed):
                 raise CutOff(str(outcome.error))
@@ -99,12 +99,6 @@ class Relay(Endpoint):
         if status >= 500:
             span.fail(str(status))
         return [*kept, *own]
-
-    def _problem(self, ran: Ran, span: Span) -> Response:
-        response = answer(self.plan, ran, span)
-        if self.server_timing:
-            response.add(b"server-timing", server_timing(self.plan, ran, span.trace))
-        return response
 
 
 def _of_the_connection(headers: RawHeaders) -> frozenset[bytes]:

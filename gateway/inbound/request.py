@@ -57,7 +57,7 @@ def read_patience(headers: Picked) -> float:
 
 def read_request(plan: Plan, scope: Scope, headers: Picked) -> dict[str, Any]:
     """The values of a request, with no body so far. Raises `Refused`."""
-    query = _query(scope["query_string"]) if scope["query_string"] else {}
+    query = read_query(scope["query_string"]) if scope["query_string"] else {}
     fields = {name: [_text(value) for value in headers[key]] for name in plan.headers if (key := name.encode()) in headers}
     values, misfits = read_inputs(plan.inputs, scope["path_params"], query, fields)
     if misfits:
@@ -88,7 +88,8 @@ def _check_kind(headers: Picked) -> None:
         raise Refused(of_status(415, "Unsupported Media Type", "send the body without a content encoding"))
 
 
-def _query(raw: bytes) -> Mapping[str, list[str]]:
+def read_query(raw: bytes) -> Mapping[str, list[str]]:
+    """Its parameters, each with all its values, in order. Raises `Refused`."""
     try:
         pairs = parse_qsl(
             raw.decode("ascii"), keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=MOST_PARAMETERS

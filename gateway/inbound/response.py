@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from gateway import telemetry
 from gateway.answer.etag import etag_of, has_it
+from gateway.answer.freshness import CREDENTIALS, is_for_all, merged
 from gateway.answer.shape import Answer, Shaped
-from gateway.call import Ended, Failed, Gathered, Outcome, Reply, Skipped
+from gateway.caching.clock import now
+from gateway.caching.merging import Merged
+from gateway.call import Ended, Failed, Gathered, Headers, Outcome, Reply, Skipped
 from gateway.errors import CallError, TooManyItems
 from gateway.execute import Ran
 from gateway.expressions.reference import Unresolved
 from gateway.plan import Plan, Step
+from gateway.policy import CachePolicy
 from gateway.problem import COMPLETE, INCOMPLETE, NO_STORE, TYPE, Problem, RawHeaders, of_end, of_error, proxy_status
 from gateway.telemetry import Span, Trace
 
@@ -29,6 +34,7 @@ _WHOLE = ""
 
 _JSON = (b"content-type", b"application/json")
 _OF_A_BODY = (b"content-length", b"content-type")
+_OF_THE_WHOLE = (b"cache-control", b"etag")
 
 VARY = (b"vary", b"accept")
 """For whoever keeps answers: another client may want the same one in parts."""
@@ -44,8 +50,14 @@ class Response:
     status: int
     headers: RawHeaders
     body: bytes
-    etag: bytes | None = None
-    """What it is known by; None where nobody may keep it."""
+    timing: str | None = None
+    """How long what took its time: of this request alone, whoever else gets the same response."""
+
+    good: Merged | None = None
+    """How long it is good, where its endpoint keeps its answers."""
+
+    is_for_all: bool = True
+    """It may be given to whoever asks the same."""
 
     is_final: bool = False
     """Writes have been taken back: who repeats the request with the same key is told the same, and nothing is written again under it."""
@@ -56,16 +68,37 @@ class Response:
 
     def tag(self) -> None:
         """Say what it is known by; the config's own tag is what it says."""
-        self.etag = next((value for name, value in self.headers if name == b"etag"), None)
-        if self.etag is None:
-            self.etag = etag_of(self.body)
-            self.headers.append((b"etag", self.etag))
+        if self._tag is None:
+            self.headers.append((b"etag", etag_of(self.body)))
 
     def unless_known(self, given: Iterable[bytes]) -> Response:
         """The response to a client that gives these lines of `If-None-Match`: without the body where he has it (RFC 9110, section 15.4.5)."""
-        if self.etag is None or not has_it(self.etag, given):
+        tag = self._tag if self.status == 200 else None
+        if tag is None or not has_it(tag, given):
             return self
-        return Response(304, [line for line in self.headers if line[0] not in _OF_A_BODY], b"", self.etag)
+        return Response(304, [line for line in self.headers if line[0] not in _OF_A_BODY], b"", self.timing)
+
+    @property
+    def is_whole(self) -> bool:
+        """It says itself that the client has everything."""
+        return COMPLETE in self.headers
+
+    def as_text(self) -> Headers:
+        """Its headers, but the one by which nobody is to keep what is not whole."""
+        is_whole = self.is_whole
+        return tuple(
+            (name.decode("latin-1"), text.decode("latin-1"))
+            for name, text in self.headers
+            if is_whole or name != b"cache-control"
+        )
+
+    def shared(self) -> Response:
+        """The same for another request, which has not taken the time that this one has."""
+        return Response(self.status, [*self.headers], self.body)
+
+    @property
+    def _tag(self) -> bytes | None:
+        return next((value for name, value in self.headers if name == b"etag"), None)
 
 
 def answer(plan: Plan, ran: Ran, span: Span, shaped: Shaped | None = None) -> Response:
@@ -78,9 +111,33 @@ def answer(plan: Plan, ran: Ran, span: Span, shaped: Shaped | None = None) -> Re
     if failures:
         members = (proxy_status(step.name, step.recipe.upstream.name, error) for step, error in failures)
         response.add(b"proxy-status", ", ".join(members))
-    elif plan.method == "GET" and response.status == 200 and COMPLETE in response.headers:
-        response.tag()
+    elif response.is_whole:
+        response.headers.insert(1, _vary(plan.headers) if plan.method == "GET" else VARY)
+        if plan.method == "GET" and response.status == 200:
+            response.tag()
+    if plan.keeping:
+        _tell_freshness(plan, plan.keeping.policy, ran, response)
     return response
+
+
+@lru_cache
+def _vary(headers: frozenset[str]) -> tuple[bytes, bytes]:
+    """What makes another answer of the same URL: how it is wanted, and what is read of the request's head."""
+    return b"vary", ", ".join(["accept", *sorted(headers - {"accept"})]).encode()
+
+
+def _tell_freshness(plan: Plan, policy: CachePolicy, ran: Ran, response: Response) -> None:
+    """Say how long the answer is good, and for whom, as far as anybody knows; of that the config's own word is what it says."""
+    replies = [outcome for outcome in ran.outcomes.values() if isinstance(outcome, Reply)]
+    head = response.as_text()
+    response.is_for_all = is_for_all(head, replies)
+    if response.status == 200 and response.is_whole and not ran.broken:
+        good = merged(replies, now(), policy, is_private=not CREDENTIALS.isdisjoint(plan.headers))
+        response.good = good
+        if good.cache_control and not any(name == "cache-control" for name, _ in head):
+            response.add(b"cache-control", good.cache_control)
+        if good.age:
+            response.add(b"age", str(good.age))
 
 
 def tell_missing(plan: Plan, ran: Ran, failures: Iterable[Failure], missing: Iterable[str]) -> list[dict[str, Any]]:
@@ -108,7 +165,7 @@ def server_timing(plan: Plan, ran: Ran, trace: Trace) -> str:
     ]
     if plan.shape.off_loop:
         metrics += (f"transform;dur={one.milliseconds}" for one in trace.spans if one.type is telemetry.TRANSFORM)
-    if (last := trace.spans[-1]).type is telemetry.SHAPE:
+    if trace.spans and (last := trace.spans[-1]).type is telemetry.SHAPE:  # none are left once the trace has been handed on
         metrics.append(f"merge;dur={last.milliseconds}")
     return ", ".join(metrics)
 
@@ -168,9 +225,9 @@ def _success(plan: Plan, ran: Ran, failures: list[Failure], span: Span, shaped: 
         shaping.own[telemetry.ANSWER_COMPLETE] = made.complete
         body = made.encode()
     if not made.complete:
-        # What was meant for a whole answer says how long that one may be kept.
-        lines = [line for line in lines if line[0] != b"cache-control"]
-    said = (COMPLETE, VARY) if made.complete else (INCOMPLETE, NO_STORE)
+        # What was meant for a whole answer says which that is, and how long it may be kept.
+        lines = [line for line in lines if line[0] not in _OF_THE_WHOLE]
+    said = (COMPLETE,) if made.complete else (INCOMPLETE, NO_STORE)
     if status in WITHOUT_BODY:
         if made.complete:
             return Response(status, [*said, *lines], b"")

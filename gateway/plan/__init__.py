@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.call import Outcome
     from gateway.expressions.reference import Expression, Structure
     from gateway.inputs import Input
+    from gateway.plan.keeping import Keeping
     from gateway.plan.recipe import Recipe, Validate
     from gateway.policy import IdempotencyPolicy, Priority
     from gateway.telemetry import SpanType
@@ -277,6 +278,9 @@ class Plan:
     idempotency: IdempotencyPolicy | None = None
     """A request with a key runs once."""
 
+    keeping: Keeping | None = None
+    """How its answers are kept, if they are."""
+
     priority: Priority = "normal"
     """Whose requests are turned away first when there is too much to do."""
 
@@ -327,7 +331,7 @@ class Plan:
         yield f"within {show_duration(self.timeout)}{' to the head' if self.passthrough else ''}"
         if self.priority != "normal":
             yield f"{self.priority} priority"
-        yield from (str(part) for part in (self.passthrough, self.idempotency, self.head) if part)
+        yield from (str(part) for part in (self.passthrough, self.idempotency, self.keeping, self.head) if part)
 
 
 def kept_upstreams(plans: Iterable[Plan]) -> frozenset[str]:

@@ -216,6 +216,9 @@ class EndpointSpec(Spec):
     idempotency: Annotated[IdempotencyPolicy | None, or_on(IdempotencyPolicy)] = None
     """Run a request once for its `Idempotency-Key`, and replay its outcome to those who repeat it. `true`, or how."""
 
+    cache: CachePolicy | None = None
+    """Keep whole answers, each for all who ask for the same. Off unless written."""
+
     steps: dict[Name, StepSpec] = Field(min_length=1, json_schema_extra=CLOSED)
     """The calls, by name. All that need nothing of each other run at once."""
 

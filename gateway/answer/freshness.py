@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from gateway.caching import Entry
 from gateway.caching.directives import members, of_reply, parse
-from gateway.caching.freshness import NEVER_STALE, age_said, explicit_lifetime
+from gateway.caching.freshness import NEVER_STALE, age_of, age_said, explicit_lifetime
 from gateway.caching.merging import Merged, Part, merge
-from gateway.call import Headers, Reply
+from gateway.call import Gathered, Headers, Outcome, Reply
 from gateway.policy import CachePolicy
 
 CREDENTIALS = frozenset({"authorization", "cookie"})
@@ -32,12 +32,31 @@ def _part(reply: Reply, now: float, policy: CachePolicy | None, *, is_private: b
     ttl = policy.ttl if policy else None
     if policy and policy.ignore_upstream:
         return Part((), 0.0, ttl, is_private)
-    age, lefts = age_said(reply.headers), [] if ttl is None else [ttl]
-    if of_reply(reply.headers).get("no-cache", "") is None:
-        lefts.append(0.0)
-    elif (lifetime := explicit_lifetime(reply.headers, now)) is not None:
-        lefts.append(max(0.0, lifetime - age))
+    age, left = _times(reply, now)
+    lefts = [one for one in (ttl, left) if one is not None]
     return Part(reply.headers, age, min(lefts, default=None), is_private)
+
+
+def _times(reply: Reply, now: float) -> tuple[float, float | None]:
+    """How old a reply is and for how long it is fresh, in seconds: as what is kept of it, or by its own word."""
+    if (entry := reply.entry) is not None:
+        return age_of(entry, now), max(0.0, entry.at + entry.lifetime - now)
+    age = age_said(reply.headers)
+    if of_reply(reply.headers).get("no-cache", "") is None:
+        return age, 0.0
+    lifetime = explicit_lifetime(reply.headers, now)
+    return age, None if lifetime is None else max(0.0, lifetime - age)
+
+
+def replies_among(outcomes: Iterable[Outcome]) -> list[Reply]:
+    """What an answer is made of: the steps' replies, and of a loop each of its own."""
+    replies: list[Reply] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Gathered):
+            replies += outcome.parts
+        elif isinstance(outcome, Reply):
+            replies.append(outcome)
+    return replies
 
 
 def is_for_all(headers: Headers, replies: Iterable[Reply]) -> bool:

@@ -24,6 +24,7 @@ from gateway.caching.cache_status import Member
 from gateway.caching.clock import now
 from gateway.caching.flights import FlightsState
 from gateway.caching.freshness import Use, decide, may_serve_on_error
+from gateway.caching.refreshing import RefreshesState
 from gateway.errors import CallTimeout
 from gateway.inbound.endpoint import Endpoint
 from gateway.inbound.errand import Errand, Made
@@ -52,8 +53,8 @@ class KeptState:
     """Answers that are being made, by their keys."""
 
     heads: HeadsState = field(default_factory=HeadsState)
-    refreshing: set[str] = field(default_factory=set)
-    """The keys of those that are made while no request waits."""
+    refreshes: RefreshesState = field(default_factory=RefreshesState)
+    """Those that are made while no request waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,15 +158,14 @@ class Kept(Endpoint):
 
     def _refresh(self, key: str, scope: Scope, headers: Picked, span: Span) -> None:
         """Have a newer answer made, if nobody does already. Raises `Refused`."""
-        if key not in self.state.refreshing:
-            work = partial(self._renew, key, *self._read(scope, headers))
-            self.state.refreshing.add(key)
-            self.state.background(f"refresh {self.plan.path}", span, work)
+        at = self.clock()
+        if self.state.refreshes.begin(key, at, at + self.plan.timeout):
+            self.state.background(f"refresh {self.plan.path}", span, partial(self._renew, key, *self._read(scope, headers)))
 
     async def _renew(self, key: str, plan: Plan, values: Mapping[str, Any], span: Span) -> None:
-        try:
-            made = await self._join(Errand(key, plan, values, self.limits.loop.time() + plan.timeout, span))
-            if isinstance(made, Made) and made.response.status >= 500:
-                span.fail(str(made.response.status))
-        finally:
-            self.state.refreshing.discard(key)
+        made = await self._join(Errand(key, plan, values, self.limits.loop.time() + plan.timeout, span))
+        if isinstance(made, Made) and made.has_failed:
+            span.fail(str(made.response.status))
+            self.state.refreshes.put_off(key, self.clock())
+        else:
+            self.state.refreshes.end(key)

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 
 from gateway import telemetry
 from gateway.answer.etag import etag_of, has_it
-from gateway.answer.freshness import CREDENTIALS, is_for_all, merged
+from gateway.answer.freshness import CREDENTIALS, is_for_all, merged, replies_among
 from gateway.answer.shape import Answer, Shaped
+from gateway.caching.cache_status import Member
 from gateway.caching.clock import now
 from gateway.caching.merging import Merged
 from gateway.call import Ended, Failed, Gathered, Headers, Outcome, Reply, Skipped
@@ -18,7 +19,6 @@ from gateway.errors import CallError, TooManyItems
 from gateway.execute import Ran
 from gateway.expressions.reference import Unresolved
 from gateway.plan import Plan, Step
-from gateway.policy import CachePolicy
 from gateway.problem import COMPLETE, INCOMPLETE, NO_STORE, TYPE, Problem, RawHeaders, of_end, of_error, proxy_status
 from gateway.telemetry import Span, Trace
 
@@ -35,6 +35,9 @@ _WHOLE = ""
 _JSON = (b"content-type", b"application/json")
 _OF_A_BODY = (b"content-length", b"content-type")
 _OF_THE_WHOLE = (b"cache-control", b"etag")
+
+KEPT = frozenset({"hit", "stale"})
+"""What the cache says of replies for which nobody was asked."""
 
 VARY = (b"vary", b"accept")
 """For whoever keeps answers: another client may want the same one in parts."""
@@ -54,7 +57,7 @@ class Response:
     """How long what took its time: of this request alone, whoever else gets the same response."""
 
     good: Merged | None = None
-    """How long it is good, where its endpoint keeps its answers."""
+    """How long it is good, as far as anybody knows."""
 
     is_for_all: bool = True
     """It may be given to whoever asks the same."""
@@ -115,8 +118,8 @@ def answer(plan: Plan, ran: Ran, span: Span, shaped: Shaped | None = None) -> Re
         response.headers.insert(1, _vary(plan.headers) if plan.method == "GET" else VARY)
         if plan.method == "GET" and response.status == 200:
             response.tag()
-    if plan.keeping:
-        _tell_freshness(plan, plan.keeping.policy, ran, response)
+    if plan.method == "GET" and (plan.keeping or any(one.cache for one in ran.outcomes.values() if isinstance(one, Reply))):
+        _tell_freshness(plan, ran, response)
     return response
 
 
@@ -126,18 +129,21 @@ def _vary(headers: frozenset[str]) -> tuple[bytes, bytes]:
     return b"vary", ", ".join(["accept", *sorted(headers - {"accept"})]).encode()
 
 
-def _tell_freshness(plan: Plan, policy: CachePolicy, ran: Ran, response: Response) -> None:
+def _tell_freshness(plan: Plan, ran: Ran, response: Response) -> None:
     """Say how long the answer is good, and for whom, as far as anybody knows; of that the config's own word is what it says."""
-    replies = [outcome for outcome in ran.outcomes.values() if isinstance(outcome, Reply)]
+    replies, policy = replies_among(ran.outcomes.values()), plan.keeping.policy if plan.keeping else None
     head = response.as_text()
     response.is_for_all = is_for_all(head, replies)
-    if response.status == 200 and response.is_whole and not ran.broken:
-        good = merged(replies, now(), policy, is_private=not CREDENTIALS.isdisjoint(plan.headers))
-        response.good = good
-        if good.cache_control and not any(name == "cache-control" for name, _ in head):
-            response.add(b"cache-control", good.cache_control)
-        if good.age:
-            response.add(b"age", str(good.age))
+    if response.status != 200 or not response.is_whole or ran.broken:
+        return
+    response.good = good = merged(replies, now(), policy, is_private=not CREDENTIALS.isdisjoint(plan.headers))
+    if good.cache_control and not any(name == "cache-control" for name, _ in head):
+        response.add(b"cache-control", good.cache_control)
+    if good.age:
+        response.add(b"age", str(good.age))
+    if not policy:
+        is_hit = all(reply.cache in KEPT for reply in replies)
+        response.add(b"cache-status", str(Member(hit=True, ttl=good.left) if is_hit else Member(fwd="miss")))
 
 
 def tell_missing(plan: Plan, ran: Ran, failures: Iterable[Failure], missing: Iterable[str]) -> list[dict[str, Any]]:

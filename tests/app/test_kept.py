@@ -464,3 +464,39 @@ async def test_each_waits_as_long_as_he_says(serve: Any, upstreams: respx.Router
 
     assert [answer.status_code for answer in answers] == [504, 200, 200, 200]
     assert pauses == []
+
+
+PARTS = """
+version: 1
+upstreams:
+  shop: { url: http://shop.test, cache: {} }
+endpoints:
+  - path: /items/{id}
+    steps:
+      product: { get: "shop /items/{path.id}" }
+      stock: { get: "shop /stock/{path.id}" }
+"""
+
+
+async def test_an_answer_of_kept_replies_says_how_long_it_is_good(serve: Any, upstreams: respx.Router, later: Any) -> None:
+    """As long as the strictest of them, as old as the oldest, and a hit when nobody was asked."""
+    upstreams.get("http://shop.test/items/1").respond(json=1, headers={"cache-control": "max-age=60"})
+    upstreams.get("http://shop.test/stock/1").respond(json=2, headers={"cache-control": "max-age=20", "age": "5"})
+    client = await serve(PARTS)
+
+    first = await client.get("/items/1")
+    later(3)
+    second = await client.get("/items/1")
+
+    assert (first.headers["cache-control"], first.headers["age"], said(first)) == ("max-age=20", "6", "Fanin; fwd=miss")
+    assert (second.headers["age"], said(second)) == ("9", "Fanin; hit")
+
+
+async def test_where_one_reply_says_nothing_nothing_is_said_of_all(serve: Any, upstreams: respx.Router) -> None:
+    """But that it is for one client, where one is."""
+    upstreams.get("http://shop.test/items/1").respond(json=1, headers={"cache-control": "private, max-age=60"})
+    upstreams.get("http://shop.test/stock/1").respond(json=2)
+    client = await serve(PARTS)
+
+    assert (await client.get("/items/1")).headers["cache-control"] == "private"
+    assert "cache-control" not in (await client.get("/items/1?fields=stock")).headers

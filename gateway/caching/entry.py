@@ -37,6 +37,10 @@ class Entry:
     scopes: tuple[str, ...] = field(default=(), repr=False)
     """What it is purged by: `upstream:users`, `endpoint:GET /v1/home/{user_id}`, `tag:user-42`, `uri:…`."""
 
+    def __bool__(self) -> bool:
+        """There is one. Python would ask for its length, which goes through all of its headers."""
+        return True
+
     def __len__(self) -> int:
         """Bytes that it takes in memory, about."""
         headers = sum(len(name) + len(value) + 120 for name, value in self.headers)

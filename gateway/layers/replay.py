@@ -86,9 +86,8 @@ class Replay:
         key = key_of(plain, self.policy)
         entry = await variants.find(self.store, key, plain.headers)
         asked = Asked(caller, call, passage, plain, key, entry)
-        # Not by its truth, which is its length, and takes as long as it has headers.
-        use = Use.ASK if entry is None else decide(entry, self.clock(), wishes)
-        if entry is not None and use is not Use.ASK:
+        use = decide(entry, self.clock(), wishes) if entry else Use.ASK
+        if entry and use is not Use.ASK:
             if use is Use.REVALIDATE_BEHIND:
                 self._refresh(asked)
             return await self._play(asked, entry, "hit" if use is Use.FRESH else "stale", Member(hit=True))
@@ -101,7 +100,7 @@ class Replay:
         """Have the reply go by, unless what is kept holds still, or is better than a failure."""
         entry, member = asked.entry, Member(fwd=_reason(asked.entry, self.clock()))
         asked.call.span.own[telemetry.CACHE_STATUS] = "miss"
-        call = asked.call if entry is None or not validators(entry) else _asking(asked)
+        call = _asking(asked) if entry and validators(entry) else asked.call
         with self.tapes.room(asked.key, self.policy.max_size) as longest:
             tape = self._tape(asked, asked.passage, member, longest)
             try:
@@ -114,7 +113,7 @@ class Replay:
         if entry is None or not tape.is_held:
             return Reply(reply.status, reply.headers, cache="miss")
         member = replace(member, fwd_status=reply.status)
-        return await self._play(asked, entry if news is None else news, "stale" if news is None else "revalidated", member)
+        return await self._play(asked, news or entry, "revalidated" if news else "stale", member)
 
     def _stands_in(self, entry: Entry, member: Member) -> bool:
         """It is better than a failure; not for who takes nothing without asking (RFC 9111, section 5.2.1.4)."""
@@ -122,7 +121,7 @@ class Replay:
 
     def _tape(self, asked: Asked, passage: Passage | None, member: Member, longest: int) -> Tape:
         """What the upstream's reply goes onto, so many bytes of it at most."""
-        entry, known, at = asked.entry, () if asked.entry is None else validators(asked.entry), self.clock()
+        entry, known, at = asked.entry, validators(asked.entry) if asked.entry else (), self.clock()
         scopes = (*self.scopes, *scopes_of(replace(asked.call.place or Place(), key=asked.key)))
 
         def judge(reply: Reply) -> Entry | None:
@@ -141,13 +140,13 @@ class Replay:
         old, head = asked.entry, tape.head
         if not tape.is_held:
             entry = news = tape.entry
-        elif old is not None and head is not None and head.status == 304:
+        elif old and head and head.status == 304:
             whole = updated(old, head.headers)
             entry = tape.judge(whole)
-            news = entry if entry is not None else replace(old, headers=whole.headers, at=self.clock(), age=0.0)
+            news = entry or replace(old, headers=whole.headers, at=self.clock(), age=0.0)
         else:
             return None
-        if entry is not None:
+        if entry:
             asked.call.span.own[telemetry.CACHE_TTL] = entry.lifetime
             await variants.keep(self.store, asked.key, self.policy, asked.plain.headers, entry)
         elif tape.is_held:
@@ -196,7 +195,7 @@ def _plain(call: Call) -> Call:
 
 def _asking(asked: Asked) -> Call:
     """The call for the whole, unless that is the same as what is kept."""
-    known = () if asked.entry is None else validators(asked.entry)
+    known = validators(asked.entry) if asked.entry else ()
     return replace(asked.plain, headers=(*asked.plain.headers, *known))
 
 

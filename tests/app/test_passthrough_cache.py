@@ -13,7 +13,7 @@ from gateway.inbound.passage import CutOff, leave_out
 
 pytestmark = pytest.mark.looptime
 
-FORWARDED = "[if-none-match, if-modified-since, range, cache-control, authorization, accept-language]"
+FORWARDED = "[if-match, if-none-match, if-modified-since, range, cache-control, authorization, accept-language]"
 CONFIG = f"""
 version: 1
 upstreams: {{ files: {{ url: http://files.test, cache: {{ ttl: 1h }} }} }}
@@ -162,6 +162,40 @@ async def test_what_is_stale_is_asked_about_by_what_it_is_known_by(client: httpx
     assert len(files.asked) == 2
 
 
+async def test_what_is_not_known_by_anything_is_asked_for_as_the_client_asks(client: httpx.AsyncClient, files: Files) -> None:
+    """The 304 that its own condition comes to is its own; nothing is kept of it."""
+    files.replies(status=304, headers={"cache-control": "max-age=60", "etag": '"7"'})
+    files.replies(b"abc", headers={"cache-control": "max-age=60", "etag": '"7"'})
+
+    mine = await client.get("/files/a", headers={"if-none-match": '"7"'})
+    whole = await client.get("/files/a")
+
+    assert files.asked[0].headers["if-none-match"] == '"7"'
+    assert (mine.status_code, whole.content) == (304, b"abc")
+
+
+async def test_a_condition_that_only_the_upstream_can_hold_to_is_its_own(client: httpx.AsyncClient, files: Files) -> None:
+    """What is kept may not be what is there now (RFC 9110, section 13.1.1)."""
+    files.replies(b"abc", headers={"cache-control": "max-age=60"})
+    files.replies(status=412)
+    await client.get("/files/a")
+
+    response = await client.get("/files/a", headers={"if-match": '"6"'})
+
+    assert (response.status_code, len(files.asked)) == (412, 2)
+
+
+async def test_what_has_begun_is_not_followed_by_what_is_kept(client: httpx.AsyncClient, files: Files) -> None:
+    """A reply that breaks off ends the answer, also where there is a stale one."""
+    files.replies(b"old", headers={"cache-control": "max-age=60, stale-if-error=60", "age": "60"})
+    files.replies(b"new", httpx.ReadError("cut"), headers={"cache-control": "max-age=60"})
+    await client.get("/files/a")
+    app: Any = client._transport
+
+    with pytest.raises(CutOff):
+        await _times(app.app)
+
+
 async def test_what_has_changed_goes_by_and_is_kept_in_its_place(client: httpx.AsyncClient, files: Files) -> None:
     """The client waits no longer than for any other reply."""
     files.replies(b"old", headers={"cache-control": "max-age=60", "age": "60", "etag": '"7"'})
@@ -188,9 +222,10 @@ async def test_what_is_not_to_be_kept_goes_by_each_time(client: httpx.AsyncClien
     """Whole, to everybody anew."""
     files.replies(b"x" * 2000 if "content-length" in headers else b"x", headers=headers)
 
-    bodies = [(await client.get("/files/a")).content for _ in range(2)]
+    first, second = [await client.get("/files/a") for _ in range(2)]
 
-    assert bodies[0] == bodies[1]
+    assert first.content == second.content
+    assert {response.headers["cache-status"] for response in (first, second)} == {"Fanin; fwd=uri-miss; fwd-status=200"}
     assert len(files.asked) == 2
 
 

@@ -70,6 +70,14 @@ def test_a_part_of_another_answer_is_no_part(condition: str, is_part: bool) -> N
     assert (part_asked(answer, 10, (("range", "bytes=0-1"), ("if-range", condition))) is not None) == is_part
 
 
+def test_what_is_the_same_only_in_meaning_has_no_parts_in_common() -> None:
+    """A weak tag is good for a 304, and never for a part (RFC 9110, section 13.1.5)."""
+    answer = (("etag", 'W/"7"'),)
+
+    assert is_unmodified(answer, (("if-none-match", 'W/"7"'),), AT)
+    assert part_asked(answer, 10, (("range", "bytes=0-1"), ("if-range", 'W/"7"'))) is None
+
+
 @given(st.integers(0, 100), st.text(max_size=20))
 def test_a_part_is_within_the_whole(size: int, text: str) -> None:
     """Whatever is asked for."""

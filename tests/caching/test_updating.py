@@ -34,7 +34,13 @@ def test_an_entry_is_asked_about_by_what_it_is_known_by(
     assert list(validators(keep(*headers, ("cache-control", "max-age=60")))) == asking
 
 
-@pytest.mark.parametrize("name", ["content-length", "content-encoding", "content-range", "connection", "transfer-encoding"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "content-length", "content-encoding", "content-range", "content-digest", "repr-digest", "etag", "connection",
+        "transfer-encoding",
+    ],
+)  # fmt: skip
 def test_what_the_body_is_does_not_change(keep: Keep, name: str) -> None:
     """A 304 has none, and says nothing of the one that is kept (RFC 9111, section 3.2)."""
     kept = keep(("cache-control", "max-age=60"), *([] if name in ("connection", "transfer-encoding") else [(name, "old")]))

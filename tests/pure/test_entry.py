@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Never
 
 import pytest
 from hypothesis import given
@@ -71,3 +72,13 @@ def test_no_torn_entry_is_one(cut: int) -> None:
 def test_its_length_is_what_it_takes() -> None:
     """About as many bytes as it has, and more for what holds them."""
     assert len(KEPT.body) + 300 <= len(KEPT) <= len(KEPT.body) + 700
+
+
+def test_an_entry_is_there_without_being_measured() -> None:
+    """Whoever asks whether there is one goes through none of its headers."""
+
+    class Unread(tuple[tuple[str, str], ...]):
+        def __iter__(self) -> Never:
+            raise AssertionError("they were gone through")
+
+    assert Entry(200, Unread(), b"", 0.0, 0.0)

@@ -84,12 +84,12 @@ class Store(Protocol):
     async def delete(self, key: str) -> Any:
         """Keep nothing under this key."""
 
-    def lease(self, key: str) -> AbstractAsyncContextManager[bool]:
+    def lease(self, key: str) -> AbstractAsyncContextManager[bool | None]:
         """The right to make what is to be kept under this key, among all processes that share the store; held, and renewed, as long as
         the block lasts. Who has waited too long for another's goes on without.
 
-        True: another may have kept it since it was looked for, so that it is to be looked for once more. False: nobody else can have, or
-        the store is in trouble.
+        True: it is ours. False: it was another's, or the store is in trouble. Either way others may have kept it since it was looked for,
+        so that it is to be looked for once more. None: there are no others.
         """
 
     def counts(self) -> Sequence[Counts]:

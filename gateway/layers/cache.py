@@ -67,7 +67,7 @@ class Cache:
         if "only-if-cached" in asked:
             own[telemetry.CACHE_STATUS] = "miss"
             raise StatusRefused(Reply(504, cache="miss"))
-        return await self._asked(caller, call, place)
+        return await self._asked(caller, call, place, asked)
 
     def _place(self, call: Call) -> Place | None:
         """Where the reply belongs; None when it is not to be kept."""
@@ -96,13 +96,13 @@ class Cache:
             place.entry = None
             return None
 
-    async def _asked(self, caller: Caller, call: Call, place: Place) -> Reply:
+    async def _asked(self, caller: Caller, call: Call, place: Place, asked: Directives) -> Reply:
         call.span.own[telemetry.CACHE_STATUS] = "miss"
         try:
             return await caller(call.varied(call.span, call.deadline, call.attempt, place))
         except CallError as error:
             entry = place.entry
-            if not entry or not is_outage(error) or not may_serve_on_error(entry, self.clock()):
+            if not entry or "no-cache" in asked or not is_outage(error) or not may_serve_on_error(entry, self.clock()):
                 raise
             call.span.own[telemetry.CACHE_STATUS] = "stale"
             return reply_of(entry, call, "stale")

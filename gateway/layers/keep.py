@@ -60,15 +60,15 @@ class Keep:
         if place is None or not place.key:
             return await caller(call)
         async with AsyncExitStack() as held:
-            is_shared = await self._lease(held, place.key, call.deadline)  # 1
-            news = await find(self.store, place.key, call.headers) if is_shared else None
+            lease = await self._lease(held, place.key, call.deadline)  # 1
+            news = await find(self.store, place.key, call.headers) if lease is not None else None
             if news and self._is_new(news, call, place):
                 call.span.own[telemetry.CACHE_STATUS] = "hit"
                 return reply_of(news, call, "hit")
             return await self._ask(caller, call, place)
 
-    async def _lease(self, held: AsyncExitStack, key: str, deadline: float) -> bool:
-        """Wait for it, but not beyond the deadline. Others may have kept something meanwhile."""
+    async def _lease(self, held: AsyncExitStack, key: str, deadline: float) -> bool | None:
+        """Wait for it, but not beyond the deadline."""
         limit = Limit(self.limits, deadline)
         try:
             with limit:
@@ -111,9 +111,7 @@ class Keep:
         return marked(judge(call, whole.status, whole.headers, whole.body), "revalidated", None)
 
     async def _refused(self, call: Call, place: Place, reply: Reply, asked_at: float) -> Entry | None:  # 5
-        entry = make_entry(self.policy, call, reply, asked_at, self._scopes(place)) if self.policy.negative_ttl else None
-        if entry and entry.lifetime <= 0:
-            entry = None
+        entry = make_entry(self.policy, call, reply, asked_at, self._scopes(place))
         if entry or not is_passing(reply.status):
             await self._keep(call, place, entry)
         return entry

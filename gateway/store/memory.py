@@ -75,9 +75,9 @@ class MemoryStore(BaseCache):  # type: ignore[misc]  # aiocache ships no types
         return [self._read(namespace + key, None) for key in keys]
 
     @asynccontextmanager
-    async def lease(self, _key: str) -> AsyncIterator[bool]:
+    async def lease(self, _key: str) -> AsyncIterator[None]:
         """Nobody else has this memory."""
-        yield False
+        yield None
 
     def counts(self) -> Sequence[Counts]:
         """What it has come to."""

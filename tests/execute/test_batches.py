@@ -332,3 +332,25 @@ async def test_items_of_a_batch_keep_the_variants_apart(home: Any) -> None:
         await page.run(query={"plan": plan})
 
     assert asked(page) == [["a"], ["a"]]
+
+
+async def test_items_that_may_not_stand_in_do_not(home: Any) -> None:
+    """What the upstream allows to be served while a newer one is fetched is no more than that."""
+    page = shop(home, ["a"], cache="{ttl: 1m}")
+    batch = page["products.batch"]
+    batch.replies(batch.reply([{"sku": "a"}], cache_control="max-age=0, stale-while-revalidate=60"), 503)
+    await page.run()
+
+    assert isinstance((await page.run()).outcomes["products"], Failed)
+
+
+async def test_an_item_is_not_known_by_what_its_batch_is_known_by(home: Any) -> None:
+    """The batch's `ETag` and length say nothing of one item in it."""
+    page = shop(home, ["a", "b"], cache="{ttl: 1m}")
+    batch = page["products.batch"]
+    batch.always(batch.reply([{"sku": "a"}, {"sku": "b"}], etag='"1"', last_modified="x", content_length="9", x_other="1"))
+
+    await page.run()
+
+    kept = await page.store.multi_get([*page.store._entries])
+    assert [entry.headers for entry in kept] == [(("x-other", "1"),)] * 2

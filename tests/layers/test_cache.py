@@ -216,6 +216,19 @@ async def test_a_refresh_has_a_trace_and_a_time_of_its_own(kept: Any, upstream: 
     assert call.span.attributes == {telemetry.CACHE_STATUS: "stale"}
 
 
+async def test_what_is_stale_again_is_fetched_again(kept: Any, upstream: Any, behind: Any) -> None:
+    """A refresh that has ended well holds nobody up, however soon the next is due."""
+    upstream.always(200)
+    users = kept(ttl="1s", stale_while_revalidate="1m")
+    await users()
+
+    for _ in range(3):
+        await users.later(1.5)
+        await behind.ended()
+
+    assert upstream.attempts == 4
+
+
 async def test_a_refresh_that_fails_is_put_off(kept: Any, upstream: Any, behind: Any) -> None:
     """An upstream that is down is asked again a second later, not by every hit."""
     upstream.replies(upstream.reply("old"), Unreachable("down"), Unreachable("down"), upstream.reply("new"))
@@ -281,12 +294,13 @@ FAILURES = [
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda one: one if isinstance(one, int) else type(one).__name__)
 async def test_what_is_kept_stands_in_for_a_failure(kept: Any, upstream: Any, make_call: Any, failure: Any) -> None:
     """For as long as `stale_if_error` says; then the failure is what it is."""
-    upstream.replies(upstream.reply("old"), failure, failure)
+    upstream.replies(upstream.reply("old"), failure, failure, failure)
     users = kept(ttl="30s", stale_if_error="1h")
     await users()
     call = make_call()
 
-    reply = await users.later(3629, call)
+    await users.later(31)
+    reply = await users.later(3598, call)
     with pytest.raises(CallError):
         await users.later(1)
 
@@ -355,6 +369,16 @@ async def test_a_call_that_says_no_cache_is_asked_anew(kept: Any, upstream: Any,
 
     assert (reply.value, reply.cache) == (("new", "miss") if heeds else ("old", "hit"))
     assert (await users()).value == reply.value
+
+
+async def test_who_will_have_it_anew_gets_nothing_stale(kept: Any, upstream: Any) -> None:
+    """`no-cache` is not answered with what is kept when the call for a newer one fails."""
+    upstream.replies(200, Unreachable("down"))
+    users = kept(heeds=True, ttl="30s", stale_if_error="1h", vary_on=[])
+    await users()
+
+    with pytest.raises(Unreachable):
+        await users(headers=saying("no-cache"))
 
 
 @pytest.mark.parametrize(

@@ -343,3 +343,40 @@ async def test_a_refresh_goes_on_without_its_request(stacked: Any, upstream: Any
 
     assert (reply.value, upstream.attempts) == ("old", 3)
     assert (await users()).value == "new"
+
+
+@pytest.mark.parametrize(("forwarded", "value"), [("[Cache-Control]", "new"), ("[]", "old")])
+async def test_a_client_says_what_it_takes_where_the_config_lets_it(
+    stacked: Any, upstream: Any, forwarded: str, value: str
+) -> None:
+    """Where its `Cache-Control` is forwarded, and nowhere else."""
+    users = stacked(f"cache: {{ttl: 30s, vary_on: []}}, forward: {{headers: {forwarded}}}")
+    upstream.replies(upstream.reply("old"), upstream.reply("new"))
+    await users()
+
+    reply = await users(users.call(headers=(("cache-control", "no-cache"),)))
+
+    assert reply.value == value
+
+
+@pytest.mark.parametrize("scope", ["upstream:users", "endpoint:GET /{id}", "tag:people"])
+async def test_what_a_step_keeps_is_purged_by_what_the_config_calls_it(stacked: Any, upstream: Any, scope: str) -> None:
+    """Its upstream, its endpoint, and the tags of its upstream."""
+    users = stacked("cache: {ttl: 30s, tags: [people]}")
+    upstream.always(200)
+    await users()
+
+    users.purges.purge(scope, float("inf"))
+
+    assert (await users()).cache == "miss"
+
+
+async def test_who_joins_a_call_knows_as_what_its_reply_is_kept(stacked: Any, upstream: Any) -> None:
+    """Its times are those of all who share it."""
+    users = stacked("cache: {ttl: 30s}")
+    upstream.replies(upstream.after(0.1, 200))
+
+    one, other = await asyncio.gather(users(), users())
+
+    assert {one.cache, other.cache} == {"miss", "collapsed"}
+    assert one.entry is other.entry is not None

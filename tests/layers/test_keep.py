@@ -174,6 +174,31 @@ async def test_the_step_says_what_a_refusal_means(kept: Any, upstream: Any, expe
     assert [reply.cache for reply in replies] == ["miss", "hit", "hit" if expects is LENIENT else "miss"]
 
 
+async def test_a_failure_with_a_meaning_leaves_alone_what_is_kept(kept: Any, upstream: Any) -> None:
+    """What the step makes of a 503 is its own affair; it says nothing of what was there before."""
+    upstream.replies(upstream.reply("old"), 503, Unreachable("down"))
+    users = kept(ttl="30s", stale_if_error="1h")
+    expects = Expectation(handled=frozenset({503}))
+    await users(expects=expects)
+
+    replies = [await users.later(31, expects=expects), await users(expects=expects)]
+
+    assert [(reply.status, reply.cache) for reply in replies] == [(503, "miss"), (200, "stale")]
+
+
+@pytest.mark.parametrize("expects", [Expectation(), HANDLED], ids=["refused", "handled by on_status"])
+async def test_a_refusal_takes_the_place_of_nothing_unless_it_is_remembered(
+    kept: Any, upstream: Any, expects: Expectation
+) -> None:
+    """A 404 with validators, which could be asked about, is not kept for that where its policy does not remember refusals."""
+    upstream.always(upstream.reply("none", status=404, etag='"1"', cache_control="max-age=0"))
+    users = kept(ttl="1h", negative_ttl="10s")
+
+    await asyncio.gather(users(expects=expects), return_exceptions=True)
+
+    assert users.entries() == []
+
+
 async def test_each_step_keeps_to_its_own_statuses(kept: Any, upstream: Any) -> None:
     """A 404 that one step takes for good is no reply for another that makes the same call and does not."""
     upstream.replies(upstream.reply("nobody", status=404), 404)
@@ -285,6 +310,7 @@ class SharedStore(MemoryStore):
         super().__init__(100_000)
         self.held: list[str] = []
         self.wait = 0.0
+        self.is_ours = True
         self.meanwhile: Any = None
 
     @asynccontextmanager
@@ -294,14 +320,18 @@ class SharedStore(MemoryStore):
         if self.meanwhile:
             await self.meanwhile(key)
         try:
-            yield True
+            yield self.is_ours
         finally:
             self.held.remove(key)
 
 
-async def test_what_another_process_has_kept_meanwhile_is_not_asked_for(kept: Any, upstream: Any, make_call: Any) -> None:
-    """Who gets the lease looks once more."""
+@pytest.mark.parametrize("is_ours", [True, False])
+async def test_what_another_process_has_kept_meanwhile_is_not_asked_for(
+    kept: Any, upstream: Any, make_call: Any, is_ours: bool
+) -> None:
+    """Who gets the lease, or has waited until another is done, looks once more."""
     store = SharedStore()
+    store.is_ours = is_ours
     upstream.replies(upstream.reply("theirs"))
     others = kept(store=MemoryStore(100_000))
     await others()
@@ -316,6 +346,30 @@ async def test_what_another_process_has_kept_meanwhile_is_not_asked_for(kept: An
 
     assert (reply.value, reply.cache, upstream.attempts) == ("theirs", "hit", 1)
     assert call.span.attributes == {telemetry.CACHE_STATUS: "hit"}
+
+
+async def test_what_is_newer_and_stale_already_is_asked_for(kept: Any, upstream: Any) -> None:
+    """What another process has kept is no better than what is kept here, if it is no good any more."""
+    store = SharedStore()
+    upstream.replies(upstream.reply("theirs", cache_control="max-age=0", etag='"1"'), upstream.reply("ours"))
+    others = kept(store=MemoryStore(100_000))
+    await others()
+
+    async def meanwhile(key: str) -> None:
+        await store.set(key, others.entries()[0], ttl=30)
+
+    store.meanwhile = meanwhile
+
+    assert (await kept(store=store)()).value == "ours"
+
+
+async def test_who_will_have_it_anew_is_not_given_what_was_there(kept: Any, upstream: Any) -> None:
+    """A call that says `no-cache` finds the same fresh entry when it looks once more, and asks."""
+    upstream.replies(upstream.reply("old"), upstream.reply("new"))
+    users = kept(store=SharedStore(), heeds=True, ttl="30s", vary_on=[])
+    await users()
+
+    assert (await users(headers=(("cache-control", "no-cache"),))).value == "new"
 
 
 async def test_what_is_there_and_no_newer_is_asked_for(kept: Any, upstream: Any) -> None:

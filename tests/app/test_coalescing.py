@@ -21,9 +21,9 @@ upstreams:
   users: { url: http://users.test, cache: { ttl: 30s }, forward: { headers: [authorization] } }
   plain: { url: http://plain.test, coalesce: true }
 endpoints:
-  - { path: /me, steps: { user: { get: users /me } } }
-  - { path: "/users/{id}", steps: { user: { get: "users /users/{path.id}" } } }
-  - { path: /plain, steps: { user: { get: plain / } } }
+  - { path: /me, timeout: 60s, steps: { user: { get: users /me } } }
+  - { path: "/users/{id}", timeout: 60s, steps: { user: { get: "users /users/{path.id}" } } }
+  - { path: /plain, timeout: 60s, steps: { user: { get: plain / } } }
 """
 
 

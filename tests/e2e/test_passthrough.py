@@ -90,7 +90,7 @@ async def own_process(files: Files, tmp_path: Path) -> AsyncIterator[tuple[int, 
     config = tmp_path / "gateway.yaml"
     config.write_text(CONFIG.format(url=f"http://127.0.0.1:{files.port}", transport="fanin"))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "serve", "--config", str(config), "--port", "0"),
+        *(sys.executable, "-m", "gateway", "serve", "--config", str(config), "--port", "0", "--admin-port", "0"),
         stderr=subprocess.PIPE,
         env={name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "GATEWAY_"))},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from gateway.cli.layout import lay_out, make_console
 from gateway.cli.stream import ask_for_parts, ends_in_problem, is_in_lines, overheard, show_event
 from gateway.cli.waterfall import waterfall
 from gateway.errors import StartError
+from gateway.plan import Plan, needs_of
+from gateway.story import NOBODY
 from gateway.telemetry import Trace
 
 _TOLD = ("gateway-complete", "proxy-status", "retry-after", "allow")
@@ -44,7 +46,7 @@ def show_call(
     if not has_been_shown:
         show_response(console, response)
     for trace in traces:
-        show_trace(console, trace)
+        show_trace(console, trace, gateway.plans)
     return 1 if response.is_error or (has_been_shown and ends_in_problem(response)) else 0
 
 
@@ -80,9 +82,10 @@ def show_response(console: Console, response: httpx.Response) -> None:
     console.print()
 
 
-def show_trace(console: Console, trace: Trace) -> None:
-    """Print the waterfall."""
-    console.print(waterfall(trace, console.width), soft_wrap=True)
+def show_trace(console: Console, trace: Trace, plans: Iterable[Plan]) -> None:
+    """Print the waterfall; one of the plans is that of the request."""
+    needs = needs_of(plans).get(trace.root.name, NOBODY)
+    console.print(waterfall(trace, console.width, needs), soft_wrap=True)
 
 
 async def _answer(gateway: Gateway, app: ASGIApp, request: httpx.Request) -> httpx.Response:

@@ -164,7 +164,7 @@ async def first_call(console: Console, url: str, plans: Sequence[Plan], first: a
     show_response(console, response)
     if "traceparent" in response.headers:  # not where the config has no such endpoint any more
         trace = await first
-        show_trace(console, trace)
+        show_trace(console, trace, plans)
         plan = next(plan for plan in plans if f"{plan.method} {plan.path}" == trace.root.name)
         console.print(f"\n{_comparison(plan, trace)}\n", soft_wrap=True)
     return response.is_success

@@ -1,15 +1,17 @@
-"""One request as a waterfall in the terminal: a print of its trace."""
+"""One request as a waterfall in the terminal: a print of its trace. What its answer waited for has heavy bars, all else light ones."""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
 
 from gateway import telemetry
+from gateway.story import NOBODY, Needs
+from gateway.story.critical import critical_path, spans_on
 from gateway.telemetry import Span, Trace
 
 ROOM_FOR_BARS = 16
@@ -17,6 +19,15 @@ ROOM_FOR_BARS = 16
 
 SHOWN = 12
 """Attempts of a step that have a line each. Of more, as a loop makes them, those that failed or took longest have one."""
+
+TELLING = 0.001
+"""Seconds that a wait must have taken to be worth a word."""
+
+_WAITS = {
+    telemetry.BULKHEAD_DELAY: "a permit after",
+    telemetry.RETRY_DELAY: "backed off",
+    telemetry.PAUSE_DELAY: "paused",
+}
 
 _STYLES = {
     "ok": "green",
@@ -43,6 +54,8 @@ class _Line:
     """A word of `_STYLES`."""
 
     is_bold: bool = False
+    is_critical: bool = False
+    """The answer waited for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +68,26 @@ class _Widths:
     remark: int
 
 
-def waterfall(trace: Trace, columns: int) -> Text:
+def waterfall(trace: Trace, columns: int, needs: Needs = NOBODY) -> Text:
     """A line per span, indented below its parent, with a bar that shows when it ran, in so many columns of a terminal."""
     below: dict[int | None, list[Span]] = {}
     for span in trace.spans:
         below.setdefault(span.parent, []).append(span)
-    lines = list(_lines(trace.root, below, 0))
+    critical = {trace.root.id, *(span.id for span in spans_on(critical_path(trace, needs), trace))}
+    lines = list(_lines(trace.root, below, critical, 0))
     widths = _widths(lines, columns)
     printed = [Text(f"trace {trace.id:032x}", style="dim"), *(_printed(line, trace.root, widths) for line in lines)]
     return Text("\n").join(printed)
 
 
-def _lines(span: Span, below: Mapping[int | None, Sequence[Span]], depth: int) -> Iterator[_Line]:
-    yield _line(span, depth)
+def _lines(span: Span, below: Mapping[int | None, Sequence[Span]], critical: Collection[int], depth: int) -> Iterator[_Line]:
+    yield _line(span, depth, is_critical=span.id in critical)
     inside = below.get(span.id, ())
     shown, folded = _sorted_out(inside) if telemetry.STEP_NAME in span.attributes else (inside, ())
     for one in shown:
-        yield from _lines(one, below, depth + 1)
+        yield from _lines(one, below, critical, depth + 1)
     if folded:
-        yield _folded(folded, depth + 1)
+        yield _folded(folded, depth + 1, is_critical=any(one.id in critical for one in folded))
 
 
 def _sorted_out(spans: Sequence[Span]) -> tuple[Sequence[Span], Sequence[Span]]:
@@ -84,7 +98,7 @@ def _sorted_out(spans: Sequence[Span]) -> tuple[Sequence[Span], Sequence[Span]]:
     return [span for span in spans if id(span) in telling], [span for span in spans if id(span) not in telling]
 
 
-def _line(span: Span, depth: int) -> _Line:
+def _line(span: Span, depth: int, *, is_critical: bool) -> _Line:
     return _Line(
         name="  " * depth + span.name,
         start=span.start,
@@ -93,10 +107,11 @@ def _line(span: Span, depth: int) -> _Line:
         remark=_remark(span),
         fate=_fate(span),
         is_bold=depth == 0 or telemetry.STEP_NAME in span.attributes,
+        is_critical=is_critical,
     )
 
 
-def _folded(spans: Sequence[Span], depth: int) -> _Line:
+def _folded(spans: Sequence[Span], depth: int, *, is_critical: bool) -> _Line:
     times = sorted(span.seconds * 1000 for span in spans)
     failed = sum(1 for span in spans if span.error)
     return _Line(
@@ -106,6 +121,7 @@ def _folded(spans: Sequence[Span], depth: int) -> _Line:
         took="",
         remark=f"{times[0]:.1f}–{times[-1]:.1f} ms" + (f" · {failed} failed" if failed else ""),
         fate="failed" if failed else "attempt",
+        is_critical=is_critical,
     )
 
 
@@ -133,9 +149,16 @@ def _remark(span: Span) -> str:
         f"by {get(telemetry.STEP_INSTEAD)}" if telemetry.STEP_INSTEAD in span.attributes else None,
         f"{get(telemetry.STEP_ITEMS)} items" if telemetry.STEP_ITEMS in span.attributes else None,
         f"cache {get(telemetry.CACHE_STATUS)}" if telemetry.CACHE_STATUS in span.attributes else None,
+        *_waits(span),
         get(telemetry.STEP_REASON) or (_in_words(span) if error and error != str(status) else None),
     )
     return " · ".join(str(part) for part in parts if part)
+
+
+def _waits(span: Span) -> Iterator[str]:
+    for name, words in _WAITS.items():
+        if (seconds := float(span.attributes.get(name, 0.0))) >= TELLING:
+            yield f"{words} {seconds * 1000:.1f} ms"
 
 
 def _in_words(span: Span) -> str:
@@ -178,7 +201,7 @@ def _bar(root: Span, line: _Line, width: int) -> str:
     scale = width / max((root.end or root.start) - root.start, 1)
     start = min(int((line.start - root.start) * scale), width - 1)
     length = min(max(round((line.end - line.start) * scale), 1), width - start)
-    return f"{' ' * start}{'━' * length}".ljust(width)
+    return f"{' ' * start}{('━' if line.is_critical else '─') * length}".ljust(width)
 
 
 def _remark_style(line: _Line) -> str:

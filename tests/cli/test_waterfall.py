@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import count
 from typing import Any
 
@@ -85,16 +86,16 @@ def test_everything_that_can_become_of_a_step_is_seen_at_80_columns(trace: Trace
     assert printed.plain == (
         "trace 00000000000000000000000000000abc\n"
         "GET /v1/home/{user_id}        ━━━━━━━━━━━━━ 1000.0 ms 200\n"
-        "  step user                   ━━━━━━         500.0 ms cache miss\n"
-        "    GET /users/{path.user_id} ━━━            200.0 ms 503\n"
-        "    GET /users/{path.user_id}    ━━━         250.0 ms 200 · retry 1\n"
-        "  step orders                 ━                0.1 ms cache hit\n"
-        "  step products                     ━          0.0 ms skipped · not\n"
+        "  step user                   ──────         500.0 ms cache miss\n"
+        "    GET /users/{path.user_id} ───            200.0 ms 503\n"
+        "    GET /users/{path.user_id}    ───         250.0 ms 200 · retry 1\n"
+        "  step orders                 ─                0.1 ms cache hit\n"
+        "  step products                     ─          0.0 ms skipped · not\n"
         "                                                      user.consents.personalised\n"
         "  step prices                 ━━━━━━━━━━     750.0 ms fallback · no reply\n"
         "    GET /users/{path.user_id} ━━━━━━━━━━     750.0 ms attempt timeout\n"
-        "  step stock                  ━━━━━━━━━━━━━ 1000.0 ms cancelled\n"
-        "    GET /users/{path.user_id} ━━━━━━━━━━━━━ 1000.0 ms cancelled\n"
+        "  step stock                  ───────────── 1000.0 ms cancelled\n"
+        "    GET /users/{path.user_id} ───────────── 1000.0 ms cancelled\n"
         "  shape                                   ━    0.1 ms"
     )
 
@@ -204,12 +205,37 @@ def test_a_bar_shows_when_it_ran(trace: Trace) -> None:
     step(trace, "half", 250, 750, outcome="ok")
     step(trace, "last", 1000, 1000, outcome="ok")
 
-    whole, half, last = (line[line.index("━") if "━" in line else 0 :].split(" ")[0] for line in lines(waterfall(trace, 120)))
-    starts = [line.index("━") for line in lines(waterfall(trace, 120))]
+    bars = [re.search("[━─]+", line) for line in lines(waterfall(trace, 120))]
+    whole, half, last = (bar[0] if bar else "" for bar in bars)
+    starts = [bar.start() if bar else 0 for bar in bars]
 
     assert abs(len(half) - len(whole) / 2) <= 1
     assert abs(starts[1] - starts[0] - len(whole) / 4) <= 1
     assert (len(last), starts[2]) == (1, starts[0] + len(whole) - 1)
+
+
+def test_what_the_answer_waited_for_has_heavy_bars(trace: Trace) -> None:
+    """Of two steps the later, what that one needs, and the attempts that it took; the other has a light bar."""
+    attempt(trace, step(trace, "user", 0, 400, outcome="ok"), 0, 400, 200)
+    attempt(trace, step(trace, "weather", 0, 401, outcome="ok"), 0, 401, 200)
+    attempt(trace, step(trace, "orders", 402, 990, outcome="ok"), 402, 990, 200)
+
+    printed = lines(waterfall(trace, 120, {"orders": ["user"]}))
+
+    assert ["━" in line for line in printed] == [True, True, True, False, False, True, True]
+    assert ["─" in line for line in printed] == [False, False, False, True, True, False, False]
+
+
+def test_waits_are_told_where_they_are_worth_a_word(trace: Trace) -> None:
+    """For a permit at the attempt, between attempts at the step; less than a millisecond is none."""
+    user = step(trace, "user", 0, 100, outcome="ok")
+    user.own |= {telemetry.RETRY_DELAY: 0.0123, telemetry.PAUSE_DELAY: 0.0009}
+    attempt(trace, user, 0, 100, 200).own[telemetry.BULKHEAD_DELAY] = 0.005
+
+    _, whole, one = lines(waterfall(trace, 120))
+
+    assert whole.endswith("100.0 ms backed off 12.3 ms")
+    assert one.endswith("100.0 ms 200 · a permit after 5.0 ms")
 
 
 def test_a_request_that_took_no_time_has_a_waterfall(trace: Trace) -> None:
@@ -230,7 +256,7 @@ def test_a_loop_shows_what_tells_most_and_folds_the_rest(trace: Trace) -> None:
     assert len(printed) == 2 + 12 + 1
     assert [line.split()[-3] for line in printed[2:14]] == ["3.7", *(f"{3 + number / 10}" for number in range(89, 100))]
     assert printed[2].endswith("503")
-    assert printed[14].split("━")[0].strip() == "… and 88 more"
+    assert re.split("[━─]", printed[14])[0].strip() == "… and 88 more"
     assert printed[14].endswith("3.0–11.8 ms")
 
 
@@ -243,7 +269,7 @@ def test_what_is_folded_does_not_hide_failures(trace: Trace) -> None:
     _, whole, *_, last = lines(waterfall(trace, 120))
     assert last.startswith("    … and 8 more ")
     assert last.endswith(" 10.0–10.0 ms · 8 failed")
-    assert whole.count("━") / 3 < last.count("━") < whole.count("━") / 2
+    assert whole.count("━") / 3 < len(re.findall("[━─]", last)) < whole.count("━") / 2
 
 
 @pytest.mark.parametrize("attempts", [12, 13])

@@ -77,7 +77,7 @@ _SHELL = 'gateway() { "$PYTHON" -m gateway "$@"; }; python() { "$PYTHON" "$@"; }
 """curl draws a progress bar where there is no terminal."""
 
 _VARYING = (
-    (re.compile(r"[ \t]*(?:…?━+)+[ \t]*"), " ━ "),
+    (re.compile(r"[ \t]*(?:…?[━─]+)+[ \t]*"), " ━ "),
     (re.compile(r"[ \t]*\b\d+(?:\.\d+)? ms\b"), " # ms"),
     (re.compile(r"\bdur=\d+(?:\.\d+)?"), "dur=#"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "<trace id>"),

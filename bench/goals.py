@@ -45,6 +45,11 @@ def of_fanin(variant: str) -> Callable[[Results], float | None]:
     return lambda results: ratio(results.cost(AGGREGATE, variant), results.cost(AGGREGATE, "fanin"))
 
 
+def journal(results: Results) -> float | None:
+    """Keeping traces, in shares of keeping and exporting none."""
+    return ratio(results.cost(AGGREGATE, "fanin-journal"), results.cost(AGGREGATE, "fanin-untraced"))
+
+
 def against_krakend(results: Results) -> float | None:
     """Against KrakenD itself where it took part, else against what stands in for it."""
     return against("krakend")(results) or against("go")(results)
@@ -110,6 +115,7 @@ GOALS: Sequence[Goal] = (
     Goal("aggregate-3 against nginx with Lua", 1.8, against("nginx")),
     Goal("aggregate-3 against FastAPI with a shared stock AsyncClient", 1 / 30, against("fastapi-shared")),
     Goal("tracing: all exported against off", 1.30, against("fanin-untraced")),
+    Goal("journal: on against all off", 1.40, journal),
     Goal("an answer from the cache against a constant reply of the bare server", 1.6, against("bare", "kept")),
     Goal("each further upstream call", 25, per_call, "µs"),
     Goal("from 1 to 20 calls: worst distance from a straight line", 0.1, off_the_line),

@@ -10,6 +10,7 @@ PEERS: tuple[Peer, ...] = (
     fanin.PEER,
     fanin.UNTRACED,
     fanin.SAMPLED,
+    fanin.JOURNAL,
     fanin.THOUSAND,
     fanin.WORKERS,
     bare.PEER,

@@ -37,9 +37,10 @@ from gateway.inbound.relay import Relay
 from gateway.inbound.route import Endpoints, Others, Shortcut
 from gateway.inbound.strangers import HANDLERS, as_response
 from gateway.inbound.visit import VisitsState
+from gateway.journal.state import JournalState, keep_journal
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
-from gateway.plan import Plan, broken_on_purpose, kept_upstreams
+from gateway.plan import Plan, broken_on_purpose, kept_upstreams, needs_of
 from gateway.plan.recipe import Upstream
 from gateway.problem import of_status
 from gateway.stack import Keeping, WaysState, shelf_of, step_stack
@@ -84,6 +85,9 @@ class RunningState:
     """What is done while no request waits for it."""
 
     kept: KeptState
+    journal: JournalState | None = None
+    """Where traces are kept, if they are."""
+
     shedding: SheddingState | None = None
     """What is in flight, where requests are turned away when that is too much."""
 
@@ -102,7 +106,8 @@ class Gateway:
         app = gateway.app          # add your own routes, dependencies, middleware
 
     `transport` replaces the wire under the shared client, such as an `httpx.MockTransport` in a test; `sinks` are given every finished
-    trace; with `inject` the faults that the config has for rehearsals happen.
+    trace; with `inject` the faults that the config has for rehearsals happen; `journal` is the file that traces are kept in, for the admin
+    side.
     """
 
     def __init__(
@@ -113,6 +118,7 @@ class Gateway:
         tracing: Tracing | None = None,
         sinks: Iterable[Callable[[Trace], None]] = (),
         inject: bool = False,
+        journal: Path | None = None,
     ) -> None:
         self.plans: tuple[Plan, ...] = compile_plans(loaded)
         """Raises `ConfigError` with every finding."""
@@ -123,6 +129,9 @@ class Gateway:
         self._tracing = tracing or Tracing(sinks=sinks)
         self._running: RunningState | None = None
         self._inject = inject
+        self.journal = journal
+        """The file that traces are kept in, from the next start on; None for none."""
+
         upstreams = {recipe.upstream.name: recipe.upstream for plan in self.plans for recipe in plan.recipes}
         self._documents = {name: upstream.document for name, upstream in upstreams.items() if upstream.document}
         self._described: tuple[object, dict[str, Any]] | None = None
@@ -188,7 +197,10 @@ class Gateway:
         self._tracing.start()
         self._tell_of_faults()
         called = self._upstreams()
-        async with make_client(self._transport, (upstream for upstream, _ in called)) as client:
+        journaling = keep_journal(self.journal, needs_of(self.plans), __version__, self.revision)
+        async with journaling as journal, make_client(self._transport, (upstream for upstream, _ in called)) as client:
+            if journal:
+                self._tracing.watch(journal.put)
             purges, limits, shedding = PurgesState(), LimitsState(), self._shedding()
             store, board = MemoryStore(self.spec.cache_size, purges=purges), LocalBoard(purges)
             outcomes = OutcomesState(MemoryStore(self.spec.outcomes_size))
@@ -196,7 +208,7 @@ class Gateway:
             upkeep = [Upkeep(state, _find(state.upstream, client)) for state in ways.values()]
             background = BackgroundState(self._tracing)
             kept = KeptState(store, background)
-            self._running = running = RunningState(limits, store, board, outcomes, ways, background, kept, shedding)
+            self._running = running = RunningState(limits, store, board, outcomes, ways, background, kept, journal, shedding)
             self._lead_to(lambda plan: self._admitted(plan, running))
             self.app.state.door = self._door(shedding)
             asking = asyncio.create_task(self._ask_for_documents(client))

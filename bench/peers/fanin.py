@@ -46,6 +46,11 @@ def sampled(scene: Scene) -> Mapping[str, str]:
     return {**exported(scene), "OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": str(SHARE)}
 
 
+def kept(scene: Scene) -> Mapping[str, str]:
+    """No spans leave the process, and the journal is on, as it is where somebody has an admin side."""
+    return {**untraced(scene), "GATEWAY_JOURNAL": str(scene.folder / f"{scene.workload.name}-{scene.port}.sqlite")}
+
+
 def written(scene: Scene) -> Path:
     """The config as it lies there."""
     return CONFIGS / f"{scene.workload.name}.yaml"
@@ -67,8 +72,8 @@ def repeat(config: str, workload: Workload) -> str:
 
 
 def command(scene: Scene, *, tracing: Tracing, config: Callable[[Scene], Path] = written, workers: int = 1) -> Command:
-    """One command, as anybody would start it; the config's `${…}` come from the environment."""
-    options = ("--config", config(scene), "--port", str(scene.port), "--workers", str(workers))
+    """One command, as anybody would start it, without an admin side; the config's `${…}` come from the environment."""
+    options = ("--config", config(scene), "--port", str(scene.port), "--admin-port", "0", "--workers", str(workers))
     return Command([sys.executable, "-m", "gateway", "serve", *options], {**upstreams(scene.origins), **tracing(scene)})
 
 
@@ -102,6 +107,14 @@ SAMPLED = replace(
     command=partial(command, tracing=sampled),
     workloads=("aggregate-3",),
     traced=SHARE,
+)
+
+JOURNAL = replace(
+    UNTRACED,
+    name="fanin-journal",
+    about="the same without tracing, with the journal",
+    command=partial(command, tracing=kept),
+    workloads=("aggregate-3",),
 )
 
 THOUSAND = replace(

@@ -56,6 +56,13 @@ AdminPort = Annotated[
     ),
 ]
 
+Journal = Annotated[
+    str | None,
+    typer.Option(
+        envvar="GATEWAY_JOURNAL", help="File to keep traces in, `off` for none; else one that is gone when the gateway is."
+    ),
+]
+
 
 class FindingFormat(StrEnum):
     """How findings are printed."""
@@ -202,6 +209,7 @@ def serve(
     admin_host: AdminHost = "127.0.0.1",
     admin_port: AdminPort = None,
     workers: Annotated[int, typer.Option(envvar="GATEWAY_WORKERS", min=1, max=64, help="Processes that answer.")] = 1,
+    journal: Journal = None,
     inject: Inject = False,
 ) -> None:
     """Serve the endpoints.
@@ -212,7 +220,7 @@ def serve(
     from gateway.cli.serve import serve_config
 
     admin = Address(admin_host, admin_port)
-    serve_config(find_config(config), endpoints or [], host, port, admin, workers, inject=inject)
+    serve_config(find_config(config), endpoints or [], host, port, admin, workers, journal, inject=inject)
 
 
 @app.command()
@@ -222,6 +230,7 @@ def demo(
     services_port: Annotated[
         int, typer.Option(envvar="GATEWAY_SERVICES_PORT", min=1, max=65532, help="First of the mock services' four ports.")
     ] = 9101,
+    journal: Journal = None,
     once: Annotated[bool, typer.Option(envvar="ONCE", help="Leave after the first answer.")] = False,
 ) -> None:
     """Start the gateway with four mock services.
@@ -232,7 +241,7 @@ def demo(
     """
     from gateway.cli.demo import run_demo
 
-    raise typer.Exit(run_demo(port, services_port, admin_port, once=once))
+    raise typer.Exit(run_demo(port, services_port, admin_port, journal=journal, once=once))
 
 
 Admin = Annotated[

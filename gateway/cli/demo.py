@@ -23,6 +23,7 @@ from gateway import telemetry
 from gateway.app import Gateway
 from gateway.cli.admin import with_admin, with_side
 from gateway.cli.call import show_response, show_trace
+from gateway.cli.journal import with_journal
 from gateway.cli.layout import make_console
 from gateway.cli.ports import Address, Claimed, claim, url_of
 from gateway.cli.serve import leave_quietly, leave_to, options, startup_failure_told
@@ -44,7 +45,15 @@ CONFIG = Path(__file__).parents[2] / "config" / "gateway.yaml"
 INSTALLED_CONFIG = Path(__file__).with_name("showcase.yaml")
 
 
-def run_demo(port: int, services_port: int, admin_port: int | None = 0, *, once: bool, config: Path | None = None) -> int:
+def run_demo(
+    port: int,
+    services_port: int,
+    admin_port: int | None = 0,
+    *,
+    journal: str | None = None,
+    once: bool,
+    config: Path | None = None,
+) -> int:
     """Run the demo until Ctrl-C. With `once` it ends after the first answer, and the exit status is 1 if that is not a good one."""
     leave_quietly()
     console = make_console()
@@ -54,10 +63,11 @@ def run_demo(port: int, services_port: int, admin_port: int | None = 0, *, once:
     with (
         claim(HOST, port, "--port or GATEWAY_PORT (make demo ARGS='--port 8090')") as taken,
         with_side(taken, Address(HOST, admin_port)) as claimed,
+        with_journal(journal, has_readers=claimed.admin is not None) as file,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         first: asyncio.Future[Trace] = runner.get_loop().create_future()
-        gateway = Gateway.load(config, sinks=[partial(_keep, first)])
+        gateway = Gateway.load(config, sinks=[partial(_keep, first)], journal=file)
         with _services(console, ports), startup_failure_told():
             return runner.run(_serve(console, gateway, claimed, first, ports["recommendations"], once=once))
 

@@ -20,6 +20,7 @@ from uvicorn.supervisors import Multiprocess
 from gateway.app import Gateway
 from gateway.cli.admin import with_admin, with_side
 from gateway.cli.classes import find_classes
+from gateway.cli.journal import NONE, named, with_journal
 from gateway.cli.listener import Listener
 from gateway.cli.ports import Address, Claimed, claim, doors, url_of
 from gateway.errors import StartError
@@ -56,19 +57,33 @@ def leave_to(server: uvicorn.Server) -> None:
 
 
 def serve_config(
-    config: Path, classes: Sequence[str], host: str, port: int, admin: Address, workers: int, *, inject: bool = False
+    config: Path,
+    classes: Sequence[str],
+    host: str,
+    port: int,
+    admin: Address,
+    workers: int,
+    journal: str | None = None,
+    *,
+    inject: bool = False,
 ) -> None:
     """Serve until told to stop. Raises `ConfigError`, `StartError` before anything is started."""
     leave_quietly()
     gateway = Gateway.load(config, endpoints=find_classes(classes), inject=inject)
-    with claim(host, port, "--port or GATEWAY_PORT") as taken, with_side(taken, admin) as claimed, doors(taken) as more:
+    with (
+        claim(host, port, "--port or GATEWAY_PORT") as taken,
+        with_side(taken, admin) as claimed,
+        doors(taken) as more,
+        with_journal(journal, has_readers=claimed.admin is not None) as file,
+    ):
         print(_said(config, len(gateway.plans), claimed), file=sys.stderr)
         sockets = [*more[1:], *claimed.sockets]
         if workers > 1:
             os.environ |= {"GATEWAY_CONFIG": str(config), "GATEWAY_ENDPOINTS": " ".join(classes), "GATEWAY_INJECT": "1" * inject}
-            os.environ["GATEWAY_ADMIN_PORT"] = str(claimed.admin_port)
+            os.environ |= {"GATEWAY_ADMIN_PORT": str(claimed.admin_port), "GATEWAY_JOURNAL": named(file)}
             _supervise(sockets, workers)
             return
+        gateway.journal = file
         server = uvicorn.Server(uvicorn.Config(with_admin(gateway, claimed.admin_port), **options()))
         leave_to(server)
         spare_the_collector()
@@ -98,7 +113,11 @@ def make_app() -> App:
     """The app of a worker process, with the admin side's beside it where there is one."""
     environ = os.environ
     classes = find_classes(environ.get("GATEWAY_ENDPOINTS", "").split())
-    gateway = Gateway.load(environ["GATEWAY_CONFIG"], endpoints=classes, inject=bool(environ.get("GATEWAY_INJECT")))
+    file = environ.get("GATEWAY_JOURNAL", NONE)
+    journal = None if file == NONE else Path(file)
+    gateway = Gateway.load(
+        environ["GATEWAY_CONFIG"], endpoints=classes, inject=bool(environ.get("GATEWAY_INJECT")), journal=journal
+    )
     spare_the_collector()
     return with_admin(gateway, int(environ.get("GATEWAY_ADMIN_PORT", "0")))
 

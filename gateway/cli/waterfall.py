@@ -20,8 +20,8 @@ ROOM_FOR_BARS = 16
 SHOWN = 12
 """Attempts of a step that have a line each. Of more, as a loop makes them, those that failed or took longest have one."""
 
-TELLING = 0.001
-"""Seconds that a wait must have taken to be worth a word."""
+TELLING = 0.0001
+"""Seconds that a wait must have taken to be worth a word: what is printed has no digit for less."""
 
 _WAITS = {
     telemetry.BULKHEAD_DELAY: "a permit after",

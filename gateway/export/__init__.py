@@ -68,6 +68,7 @@ class Tracing:
         # Those at work, between start and stop.
         self._processors: list[SpanProcessor] = []
         self._outbox: OutboxState | None = None
+        self._watchers: tuple[Callable[[Trace], None], ...] = ()
 
     def start(self, environ: Mapping[str, str] = os.environ) -> None:
         """Start exporting where the environment says to; called in each worker's loop. Raises `StartError`."""
@@ -78,6 +79,10 @@ class Tracing:
         self._processors = [*self._given, *others]
         if OTLP_HTTP in names:
             self._outbox = _open_outbox(environ, self._provider.resource)
+
+    def watch(self, watcher: Callable[[Trace], None]) -> None:
+        """Give this one, until the stop, every finished trace. What it wants of it it takes at once: the trace is emptied afterwards."""
+        self._watchers = (*self._watchers, watcher)
 
     def begin(self, of: SpanType, carrier: Mapping[str, str], own: Callable[[], dict[str, Attribute]]) -> Trace:
         """A trace whose root is a span of this type, going on from the caller's `traceparent` if there is a good one.
@@ -98,7 +103,7 @@ class Tracing:
             next_id=self._next_id,
             remote_parent=remote.span_id if remote.is_valid else None,
             tracestate=decision.trace_state.to_header() if decision.trace_state else "",
-            recorded=bool(self._sinks or (sampled and (self._outbox or self._processors))),
+            recorded=bool(self._sinks or self._watchers or (sampled and (self._outbox or self._processors))),
         )
         root = trace.span(of, trace.remote_parent)
         if trace.recorded:
@@ -110,7 +115,7 @@ class Tracing:
         for span in trace.spans:
             if span.end is None:
                 span.end = trace.now()
-        for sink in self._sinks:
+        for sink in (*self._sinks, *self._watchers):
             sink(trace)
         if trace.sampled and trace.recorded:
             self._export(trace)
@@ -120,6 +125,7 @@ class Tracing:
 
     async def stop(self) -> None:
         """Let the last spans leave, for `GRACE` seconds at most, without stopping the loop."""
+        self._watchers = ()
         outbox, self._outbox = self._outbox, None
         processors, self._processors = self._processors, []
         with suppress(TimeoutError):

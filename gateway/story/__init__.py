@@ -6,7 +6,7 @@ here. All it takes is the trace and what its steps need, which is the plan's to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -41,9 +41,9 @@ def step_of(span: Span) -> str | None:
     return None if name is None else str(name)
 
 
-def steps_of(trace: Trace) -> dict[str, Span]:
+def steps_of(spans: Iterable[Span]) -> dict[str, Span]:
     """The span of each step that began, in the order in which they did."""
-    return {step_of(span) or "": span for span in trace.spans if role_of(span) == "step"}
+    return {step_of(span) or "": span for span in spans if role_of(span) == "step"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,5 +56,5 @@ class Edge:
 
 def edges(trace: Trace, needs: Needs) -> list[Edge]:
     """What waited for what, among the steps that began."""
-    steps = steps_of(trace)
+    steps = steps_of(trace.spans)
     return [Edge(need, step) for step in steps for need in needs.get(step, ()) if need in steps]

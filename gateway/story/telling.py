@@ -63,7 +63,7 @@ class Told:
 
 def tell(trace: Trace, needs: Needs = NOBODY) -> dict[str, Told]:
     """What there is to tell of each step that began, by its name."""
-    steps = steps_of(trace)
+    steps = steps_of(trace.spans)
     return {name: _told(span, _attempts(trace, span), _why(name, steps, needs)) for name, span in steps.items()}
 
 

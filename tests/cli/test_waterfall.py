@@ -227,9 +227,9 @@ def test_what_the_answer_waited_for_has_heavy_bars(trace: Trace) -> None:
 
 
 def test_waits_are_told_where_they_are_worth_a_word(trace: Trace) -> None:
-    """For a permit at the attempt, between attempts at the step; less than a millisecond is none."""
+    """For a permit at the attempt, between attempts at the step; less than a tenth of a millisecond is none."""
     user = step(trace, "user", 0, 100, outcome="ok")
-    user.own |= {telemetry.RETRY_DELAY: 0.0123, telemetry.PAUSE_DELAY: 0.0009}
+    user.own |= {telemetry.RETRY_DELAY: 0.0123, telemetry.PAUSE_DELAY: 0.00009}
     attempt(trace, user, 0, 100, 200).own[telemetry.BULKHEAD_DELAY] = 0.005
 
     _, whole, one = lines(waterfall(trace, 120))

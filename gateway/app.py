@@ -91,6 +91,9 @@ class RunningState:
     shedding: SheddingState | None = None
     """What is in flight, where requests are turned away when that is too much."""
 
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the gateway is about to stop, for what would go on as long as somebody listens."""
+
     left: set[asyncio.Future[Any]] = field(default_factory=set)
     """What goes on although nobody waits for it: writes being taken back, each within its time."""
 
@@ -126,7 +129,7 @@ class Gateway:
         self.spec: GatewaySpec = loaded.spec
         self.revision = hashlib.sha256(repr(loaded.source.tree).encode()).hexdigest()[:12]
         self._transport = transport
-        self._tracing = tracing or Tracing(sinks=sinks)
+        self.tracing = tracing or Tracing(sinks=sinks)
         self._running: RunningState | None = None
         self._inject = inject
         self.journal = journal
@@ -154,6 +157,11 @@ class Gateway:
     def running(self) -> RunningState | None:
         """What there is while the app's lifespan lasts; None before and after."""
         return self._running
+
+    def leave(self) -> None:
+        """The gateway is about to stop: what has no end of its own ends, what has one goes on to it."""
+        if self._running:
+            self._running.leaving.set()
 
     def _make_app(self) -> FastAPI:
         app = FastAPIOffline(
@@ -194,19 +202,19 @@ class Gateway:
         """The time in which endpoints answer. The app has it for its own; an app that this one is mounted in has to be given it, as
         `FastAPI(lifespan=gateway.lifespan)`, since nobody starts what is mounted.
         """
-        self._tracing.start()
+        self.tracing.start()
         self._tell_of_faults()
         called = self._upstreams()
         journaling = keep_journal(self.journal, needs_of(self.plans), __version__, self.revision)
         async with journaling as journal, make_client(self._transport, (upstream for upstream, _ in called)) as client:
             if journal:
-                self._tracing.watch(journal.put)
+                self.tracing.watch(journal.put)
             purges, limits, shedding = PurgesState(), LimitsState(), self._shedding()
             store, board = MemoryStore(self.spec.cache_size, purges=purges), LocalBoard(purges)
             outcomes = OutcomesState(MemoryStore(self.spec.outcomes_size))
             ways = {one.name: WaysState(one, limits, partial(make_sender, one, client, headers)) for one, headers in called}
             upkeep = [Upkeep(state, _find(state.upstream, client)) for state in ways.values()]
-            background = BackgroundState(self._tracing)
+            background = BackgroundState(self.tracing)
             kept = KeptState(store, background)
             self._running = running = RunningState(limits, store, board, outcomes, ways, background, kept, journal, shedding)
             self._lead_to(lambda plan: self._admitted(plan, running))
@@ -225,7 +233,7 @@ class Gateway:
                 running.threads.shutdown(wait=False, cancel_futures=True)
                 if running.left:
                     await asyncio.wait(running.left)
-        await self._tracing.stop()
+        await self.tracing.stop()
 
     def _upstreams(self) -> Collection[tuple[Upstream, set[Headers]]]:
         """Every upstream that is called, with the headers that its steps send in any case."""
@@ -269,7 +277,7 @@ class Gateway:
         kind: Callable[..., Endpoint] = Relay if plan.passthrough else Endpoint
         if plan.keeping:
             kind = partial(Kept, keeping=plan.keeping, state=running.kept, places=Places(plan, plan.keeping, self.revision))
-        return kind(plan, callers, self._tracing, running.limits, running.visits, running.threads, once, timing, self.revision)
+        return kind(plan, callers, self.tracing, running.limits, running.visits, running.threads, once, timing, self.revision)
 
     def _lead_to(self, endpoint: Callable[[Plan], ASGIApp]) -> None:
         self._endpoints.lead_to((plan.method, plan.path, endpoint(plan)) for plan in self.plans)

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gateway import __version__
-from gateway.admin import cache
+from gateway.admin import cache, live, traces
 from gateway.admin.access import Access, Entrance
 from gateway.app import Gateway
 from gateway.guard import App, Guard, Receive, Scope, Send
@@ -21,7 +21,7 @@ from gateway.inbound.strangers import HANDLERS, as_response
 
 Subject: TypeAlias = Callable[[Gateway], Sequence[Route]]
 
-SUBJECTS: Sequence[Subject] = (cache.routes,)
+SUBJECTS: Sequence[Subject] = (traces.routes, live.routes, cache.routes)
 """What there is to see and to do, in the order in which `/api` lists it. The first line of a route's docstring says what it is for."""
 
 
@@ -67,10 +67,12 @@ def _described(route: Route) -> dict[str, str]:
 class Sides:
     """Two apps on one server, told apart by the port that a connection came in at, which no client can say otherwise."""
 
-    def __init__(self, endpoints: App, admin: App, admin_port: int) -> None:
+    def __init__(self, endpoints: App, admin: App, admin_port: int, leave: Callable[[], None]) -> None:
         self.endpoints = endpoints
         self.admin = admin
         self.admin_port = admin_port
+        self.leave = leave
+        """Ends what would go on for as long as somebody listens; a server calls it when it is about to stop."""
 
     def at(self, server: tuple[str, int | None] | None) -> App:
         """The app of the connections that come in at this address; a server that asks has no need to with each request."""

@@ -12,11 +12,10 @@ from starlette.routing import Route
 
 from gateway.admin.orders import scope_of
 from gateway.admin.reading import read_json
+from gateway.admin.running import running
 from gateway.app import Gateway, RunningState
 from gateway.caching import Counts
 from gateway.caching.clock import now
-from gateway.inbound.request import Refused
-from gateway.problem import of_status
 
 HOTTEST = 10
 """Keys that are shown."""
@@ -27,11 +26,11 @@ def routes(gateway: Gateway) -> Sequence[Route]:
 
     async def show(_: Request) -> Response:
         """Says what the cache of the process that answers has come to."""
-        return JSONResponse(described(_running(gateway)))
+        return JSONResponse(described(running(gateway)))
 
     async def purge(request: Request) -> Response:
         """Purges everything of a key, an endpoint, an upstream or a tag, in all processes that share the cache."""
-        board, order = _running(gateway).board, await read_json(request)
+        board, order = running(gateway).board, await read_json(request)
         scope = scope_of(order, gateway.spec.upstreams, [f"{plan.method} {plan.path}" for plan in gateway.plans])
         board.tell(scope, now())
         return JSONResponse({"purged": scope, "told": await board.told()})
@@ -39,12 +38,12 @@ def routes(gateway: Gateway) -> Sequence[Route]:
     return [Route("/api/cache", show), Route("/api/cache/purge", purge, methods=["POST"])]
 
 
-def described(running: RunningState) -> dict[str, Any]:
+def described(state: RunningState) -> dict[str, Any]:
     """What the cache has come to since the process began."""
     return {
         "process": os.getpid(),
-        "stores": [_tier(counts) for counts in running.store.counts()],
-        "hottest": [{"key": key, "hits": hits} for key, hits in running.store.hottest(HOTTEST)],
+        "stores": [_tier(counts) for counts in state.store.counts()],
+        "hottest": [{"key": key, "hits": hits} for key, hits in state.store.hottest(HOTTEST)],
     }
 
 
@@ -55,9 +54,3 @@ def _tier(counts: Counts) -> dict[str, Any]:
 def rate(hits: int, misses: int) -> float | None:
     """The share of hits; None where nothing was asked for."""
     return round(hits / (hits + misses), 4) if hits + misses else None
-
-
-def _running(gateway: Gateway) -> RunningState:
-    if gateway.running is None:
-        raise Refused(of_status(503, "Service Unavailable", "starting or stopping"))
-    return gateway.running

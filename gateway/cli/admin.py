@@ -70,4 +70,4 @@ def with_admin(gateway: Gateway, port: int) -> App:
     """The gateway's app, and beside it the admin app on this port; 0 for none."""
     if not port:
         return gateway.app
-    return Sides(gateway.app, make_admin(gateway, Access(read_token())), port)
+    return Sides(gateway.app, make_admin(gateway, Access(read_token())), port, gateway.leave)

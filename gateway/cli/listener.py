@@ -7,6 +7,7 @@ an answer costs the server. It has no limit for a head that comes bit by bit, no
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import lru_cache
 from http.client import responses
 from typing import Any, cast
@@ -39,12 +40,15 @@ class Listener(HttpToolsProtocol):
     _door: Door | None = None
     """What turns requests away before anything is made of them."""
 
+    _leave: Callable[[], None] | None = None
+    """Ends the answers that have no end of their own."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn has it so
         """Asyncio's: the connection stands."""
         self._joining = Joining(transport, self.loop)
         super().connection_made(cast(asyncio.Transport, self._joining))
         if isinstance(self.app, Sides):
-            self.app = self.app.at(self.server)
+            self._leave, self.app = self.app.leave, self.app.at(self.server)
         self._door = getattr(getattr(self.app, "state", None), "door", None)
         now = self.loop.time()
         self._conduct = ConductState(now, now)
@@ -54,6 +58,12 @@ class Listener(HttpToolsProtocol):
         """Asyncio's: the connection is no more."""
         self._next_look.cancel()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """uvicorn's: the server is about to stop, and waits for answers that are on their way."""
+        if self._leave:
+            self._leave()
+        super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         """Asyncio's: something has come."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
@@ -122,6 +122,13 @@ class Tracing:
         if not self._sinks:
             # A trace and its spans hold each other. Let go, they vanish without the garbage collector having to find them: 1 µs.
             trace.spans.clear()
+
+    def as_otlp(self, trace: Trace) -> dict[str, Any]:
+        """A finished trace as OTLP JSON, as if it came from here."""
+        # It brings protobuf along, which those who export nothing need not wait for.
+        from gateway.export.as_json import as_json
+
+        return as_json(trace, self._provider.resource, _SCOPE)
 
     async def stop(self) -> None:
         """Let the last spans leave, for `GRACE` seconds at most, without stopping the loop."""

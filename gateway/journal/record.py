@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from gateway import telemetry
@@ -12,7 +13,7 @@ from gateway.formats.decode import decode_json
 from gateway.formats.encode import encode_json
 from gateway.journal.keeping import is_complete
 from gateway.story import Needs, steps_of
-from gateway.telemetry import Link, Span, SpanType, Trace
+from gateway.telemetry import Kind, Link, Span, SpanType, Trace
 
 QUICK = 1
 """zlib's level: a record of 4 KB becomes 1 KB in 50 µs, and no other level makes it much less."""
@@ -144,4 +145,10 @@ def _packed(span: Span) -> list[Any]:
 def _unpacked(trace: Trace, *packed: Any) -> Span:
     number, parent, name, kind, start, end, error, attributes, links = packed
     found = tuple(Link(int(other, 16), span, sampled) for other, span, sampled in links)
-    return Span(trace, SpanType(name, kind), number, parent, start, end, attributes, error, found)
+    return Span(trace, _type(name, kind), number, parent, start, end, attributes, error, found)
+
+
+@lru_cache(maxsize=1024)
+def _type(name: str, kind: Kind) -> SpanType:
+    """Whoever encodes spans keeps what it has made of their types."""
+    return SpanType(name, kind)

@@ -128,7 +128,7 @@ async def test_a_bug_tells_nothing(manage: Any, monkeypatch: pytest.MonkeyPatch)
 def ask() -> Callable[..., Awaitable[httpx.Response]]:
     """Ask a server with both sides, at one of its ports."""
     gateway = Gateway.from_text(CONFIG)
-    both = Sides(gateway.app, make_admin(gateway, Access()), 8081)
+    both = Sides(gateway.app, make_admin(gateway, Access()), 8081, gateway.leave)
 
     async def get(port: int, path: str, **headers: str) -> httpx.Response:
         async def at_port(scope: Any, receive: Any, send: Any) -> None:

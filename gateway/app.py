@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
@@ -29,6 +30,7 @@ from gateway.face import read_class
 from gateway.guard import Guard, send_problem
 from gateway.inbound.admission import Admission, Door
 from gateway.inbound.endpoint import Endpoint
+from gateway.inbound.explain import Explaining
 from gateway.inbound.kept import Kept, KeptState
 from gateway.inbound.once import Once, OutcomesState
 from gateway.inbound.operation import describe
@@ -277,7 +279,9 @@ class Gateway:
         kind: Callable[..., Endpoint] = Relay if plan.passthrough else Endpoint
         if plan.keeping:
             kind = partial(Kept, keeping=plan.keeping, state=running.kept, places=Places(plan, plan.keeping, self.revision))
-        return kind(plan, callers, self.tracing, running.limits, running.visits, running.threads, once, timing, self.revision)
+        explaining = Explaining(os.environ.get("GATEWAY_EXPLAIN_KEY"))
+        given = (running.limits, running.visits, running.threads, once, timing, self.revision, explaining)
+        return kind(plan, callers, self.tracing, *given)
 
     def _lead_to(self, endpoint: Callable[[Plan], ASGIApp]) -> None:
         self._endpoints.lead_to((plan.method, plan.path, endpoint(plan)) for plan in self.plans)

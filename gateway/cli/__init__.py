@@ -253,6 +253,32 @@ Admin = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
+@app.command()
+def trace(
+    trace_id: Annotated[str, typer.Argument(help="As in the answer's Traceparent, or `last`.")] = "last",
+    admin: Admin = None,
+    as_json: Json = False,
+) -> None:
+    """Show a request that a running gateway has answered.
+
+    Example: gateway trace 4bf92f3577b34da6a3ce929d0e0e4736
+    """
+    from gateway.cli.trace import show_kept
+
+    raise typer.Exit(show_kept(trace_id, admin, as_json=as_json))
+
+
+@app.command()
+def top(admin: Admin = None) -> None:
+    """Show what a running gateway does, until Ctrl-C.
+
+    Example: gateway top
+    """
+    from gateway.cli.top import show_top
+
+    raise typer.Exit(show_top(admin))
+
+
 @cache.command()
 def show(admin: Admin = None, as_json: Json = False) -> None:
     """Show what the cache of a running gateway has come to.

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
-import httpx
-
-from gateway.cli.admin import PORT, read_token
+from gateway.cli.asking import ask
 from gateway.errors import StartError
-
-PATIENCE = 10.0
-"""Seconds that an answer may take."""
 
 
 def show_cache(admin: str | None, *, as_json: bool) -> int:
@@ -38,38 +32,6 @@ def purge_cache(admin: str | None, order: dict[str, str], *, as_json: bool) -> i
             else f"purged {told['purged']} here; others learn of it when the store is back"
         )
     return 0 if told.get("told") else 1
-
-
-def ask(admin: str | None, member: str, method: str, path: str, body: Any = None) -> dict[str, Any]:
-    """What the admin side answers: an object with this member, or a 422. Raises `StartError` that says why not, and what to do."""
-    url = admin or f"http://127.0.0.1:{os.environ.get('GATEWAY_ADMIN_PORT') or PORT}"
-    token = read_token()
-    headers = {"authorization": f"Bearer {token}"} if token else {}
-    try:
-        # No proxy gets to see the token.
-        response = httpx.request(method, url.rstrip("/") + path, json=body, headers=headers, timeout=PATIENCE, trust_env=False)
-        told = response.json()
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise StartError(f"nobody listens on {url}; is a gateway served there? Name its admin side with --admin") from error
-    except httpx.TimeoutException as error:
-        raise StartError(f"no answer from {url} within {PATIENCE:.0f} s") from error
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
-        raise StartError(_STRANGE.format(url)) from error
-    if isinstance(told, dict) and (member in told if response.is_success else response.status_code == 422 and "detail" in told):
-        return told
-    raise StartError(_refusal(url, response.status_code, told, has_token=bool(token)))
-
-
-_STRANGE = "what answers on {} is no admin side of a gateway; name another with --admin, such as http://127.0.0.1:8081"
-
-
-def _refusal(url: str, status: int, told: Any, *, has_token: bool) -> str:
-    if status == 401:
-        wrong = "GATEWAY_ADMIN_TOKEN is not its token" if has_token else "set GATEWAY_ADMIN_TOKEN"
-        return f"the admin side on {url} takes a token: {wrong}"
-    if status in (403, 503) and isinstance(told, dict) and "title" in told:
-        return f"the admin side on {url} refuses: {told.get('detail') or told['title']}"
-    return _STRANGE.format(url)
 
 
 def _lines(told: dict[str, Any]) -> list[str]:

@@ -84,10 +84,13 @@ class Tracing:
         """Give this one, until the stop, every finished trace. What it wants of it it takes at once: the trace is emptied afterwards."""
         self._watchers = (*self._watchers, watcher)
 
-    def begin(self, of: SpanType, carrier: Mapping[str, str], own: Callable[[], dict[str, Attribute]]) -> Trace:
+    def begin(
+        self, of: SpanType, carrier: Mapping[str, str], own: Callable[[], dict[str, Attribute]], *, is_wanted: bool = False
+    ) -> Trace:
         """A trace whose root is a span of this type, going on from the caller's `traceparent` if there is a good one.
 
-        Its own attributes are made when somebody wants them: of a request that nobody records they are not.
+        Its own attributes are made when somebody wants them: of a request that nobody records they are not. `is_wanted` has it recorded
+        in any case.
         """
         # Without a carrier there is nothing to look for, whatever else the loop's own context may say.
         context = self._propagator.extract(carrier) if carrier else _NOWHERE
@@ -103,7 +106,7 @@ class Tracing:
             next_id=self._next_id,
             remote_parent=remote.span_id if remote.is_valid else None,
             tracestate=decision.trace_state.to_header() if decision.trace_state else "",
-            recorded=bool(self._sinks or self._watchers or (sampled and (self._outbox or self._processors))),
+            recorded=bool(is_wanted or self._sinks or self._watchers or (sampled and (self._outbox or self._processors))),
         )
         root = trace.span(of, trace.remote_parent)
         if trace.recorded:

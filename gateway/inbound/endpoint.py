@@ -21,6 +21,8 @@ from gateway.idempotency import KEY
 from gateway.inbound.choice import Choices
 from gateway.inbound.delivery import Delivery
 from gateway.inbound.events import form_for, is_over
+from gateway.inbound.explain import HEADER as EXPLAIN
+from gateway.inbound.explain import Explaining, explain, explained
 from gateway.inbound.once import Once
 from gateway.inbound.parts import Parts
 from gateway.inbound.request import Picked, Refused, pick_headers, read_body, read_patience, read_request
@@ -37,7 +39,7 @@ CONDITION = b"if-none-match"
 _WANTED = frozenset(
     (
         *(b"traceparent", b"tracestate", b"user-agent", SECONDS.encode(), GRPC.encode()),
-        *(b"accept", b"last-event-id", CONDITION),
+        *(b"accept", b"last-event-id", CONDITION, EXPLAIN),
     )
 )
 """Header fields that every trace has a use for, and those that say how an answer is wanted, and how soon."""
@@ -69,6 +71,9 @@ class Endpoint:
     revision: str = ""
     """Which config this is, for the trace."""
 
+    explaining: Explaining = field(default_factory=Explaining)
+    """Who is told how an answer was made."""
+
     _choices: Choices = field(init=False, repr=False)
     _span: SpanType = field(init=False, repr=False)
     _wanted: frozenset[bytes] = field(init=False, repr=False)
@@ -92,10 +97,13 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI). A client that leaves ends whatever is in flight for it, unless it has given a key."""
         headers = pick_headers(scope["headers"], self._wanted)
-        trace = self.tracing.begin(self._span, _carrier(headers), partial(_attributes, scope, headers))
+        is_explained = EXPLAIN in headers and self._is_explained(scope, headers)
+        trace = self.tracing.begin(self._span, _carrier(headers), partial(_attributes, scope, headers), is_wanted=is_explained)
         root = trace.root
         try:
             if response := await self._respond(scope, headers, receive, send, root):
+                if is_explained:
+                    response = explained(response, explain(trace, {step.name: step.needs for step in self.plan.steps}))
                 if response.status >= 500:
                     root.fail(str(response.status))
                 await _send(response, root, send)
@@ -110,6 +118,13 @@ class Endpoint:
             raise
         finally:
             self.tracing.finish(trace)
+
+    def _is_explained(self, scope: Scope, headers: Picked) -> bool:
+        """Whether the answer is to say how it was made; then nobody has it already. Nobody else gets to see the key."""
+        is_explained = self.explaining.allows(scope, headers.pop(EXPLAIN))
+        if is_explained:
+            headers.pop(CONDITION, None)
+        return is_explained
 
     async def _respond(self, scope: Scope, headers: Picked, receive: Receive, send: Send, span: Span) -> Response | None:
         """The response; None when it has been sent."""

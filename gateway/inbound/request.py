@@ -23,7 +23,7 @@ LARGEST_BODY = 1024**2
 
 MOST_PARAMETERS = 1_000
 
-Picked: TypeAlias = Mapping[bytes, list[bytes]]
+Picked: TypeAlias = dict[bytes, list[bytes]]
 """Header fields by name, each with all its values; only those that somebody reads."""
 
 

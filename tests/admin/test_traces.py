@@ -53,10 +53,10 @@ async def admin(gateway: Gateway, reach: Any) -> httpx.AsyncClient:
     return client
 
 
-async def ask(gateway: Gateway, *paths: str) -> list[str]:
+async def ask(gateway: Gateway, *paths: str, **headers: str) -> list[str]:
     """Make requests and have them written; their trace ids."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(gateway.app), base_url="http://localhost") as client:
-        answers = [await client.get(path) for path in paths]
+        answers = [await client.get(path, headers=headers) for path in paths]
     assert gateway.journal
     await until_written(gateway.journal, len(paths))
     return [answer.headers["traceparent"].split("-")[1] for answer in answers]
@@ -117,13 +117,14 @@ async def test_a_trace_tells_its_story(gateway: Gateway, admin: httpx.AsyncClien
 
 
 async def test_what_is_told_can_be_read_again(gateway: Gateway, admin: httpx.AsyncClient) -> None:
-    """By `gateway trace`: the same spans, the same path, the same words."""
-    (trace,) = await ask(gateway, "/a/7")
+    """By `gateway trace`: the same spans below the client's own, the same path, the same words."""
+    (trace,) = await ask(gateway, "/a/7", traceparent=f"00-{5:032x}-{6:016x}-01")
     told = (await admin.get(f"/api/traces/{trace}")).json()
 
-    again = tell_record(read_record(told))
+    record = read_record(told)
 
-    assert again == told
+    assert tell_record(record) == told
+    assert (record.trace.id, record.trace.remote_parent, record.trace.root.parent) == (5, 6, 6)
 
 
 async def test_a_trace_is_had_as_otlp(gateway: Gateway, admin: httpx.AsyncClient) -> None:

@@ -21,7 +21,7 @@ import gateway
 from gateway.cli import main
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["check", "plan", "routes", "schema", "call", "serve", "demo", "version", "cache"]
+COMMANDS = ["check", "plan", "routes", "schema", "call", "serve", "demo", "trace", "top", "version", "cache"]
 
 
 def test_help_lists_every_command(run: Any) -> None:
@@ -49,10 +49,12 @@ def test_help_of_each_command_has_an_example(run: Any, command: str, flag: str) 
 @pytest.mark.parametrize(
     ("command", "variables"),
     [
-        ("serve", ["CONFIG", "HOST", "PORT", "ADMIN_HOST", "ADMIN_PORT", "WORKERS"]),
+        ("serve", ["CONFIG", "HOST", "PORT", "ADMIN_HOST", "ADMIN_PORT", "WORKERS", "JOURNAL"]),
         ("check", ["CONFIG"]),
         ("call", ["CONFIG"]),
-        ("demo", ["PORT", "ADMIN_PORT", "SERVICES_PORT"]),
+        ("trace", ["ADMIN_URL"]),
+        ("top", ["ADMIN_URL"]),
+        ("demo", ["PORT", "ADMIN_PORT", "SERVICES_PORT", "JOURNAL"]),
     ],
 )
 def test_help_names_the_variable_of_each_option(run: Any, command: str, variables: list[str]) -> None:

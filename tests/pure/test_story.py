@@ -181,8 +181,8 @@ def test_every_span_has_a_part(trace: Trace, of: SpanType, role: str) -> None:
 
 def test_why_a_step_ran_is_told(trace: Trace) -> None:
     """At once, after those that it needs, the last of them last; or not, and why."""
-    step(trace, "user", 0, 30)
-    step(trace, "orders", 0, 20, "fallback", **{telemetry.STEP_REASON: "status 503"})
+    step(trace, "user", 0, 20)
+    step(trace, "orders", 0, 30, "fallback", **{telemetry.STEP_REASON: "status 503"})
     step(trace, "products", 30, 60, None)
     step(trace, "picks", 30, 30, "skipped", **{telemetry.STEP_REASON: "not user.consents"})
 
@@ -191,7 +191,7 @@ def test_why_a_step_ran_is_told(trace: Trace) -> None:
     assert {name: (one.why, one.outcome, one.reason) for name, one in told.items()} == {
         "user": ("ran at once", "ok", None),
         "orders": ("ran at once", "fallback", "status 503"),
-        "products": ("after orders, user", "cancelled", None),
+        "products": ("after user, orders", "cancelled", None),
         "picks": ("skipped: not user.consents", "skipped", "not user.consents"),
     }
 

@@ -42,7 +42,8 @@ from gateway.inbound.visit import VisitsState
 from gateway.journal.state import JournalState, keep_journal
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
-from gateway.plan import Plan, broken_on_purpose, kept_upstreams, needs_of
+from gateway.plan import Plan, broken_on_purpose, kept_upstreams
+from gateway.plan.needs import needs_of
 from gateway.plan.recipe import Upstream
 from gateway.problem import of_status
 from gateway.stack import Keeping, WaysState, shelf_of, step_stack

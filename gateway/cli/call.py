@@ -20,7 +20,8 @@ from gateway.cli.layout import lay_out, make_console
 from gateway.cli.stream import ask_for_parts, ends_in_problem, is_in_lines, overheard, show_event
 from gateway.cli.waterfall import waterfall
 from gateway.errors import StartError
-from gateway.plan import Plan, needs_of
+from gateway.plan import Plan
+from gateway.plan.needs import needs_of
 from gateway.story import NOBODY
 from gateway.telemetry import Trace
 

@@ -344,8 +344,3 @@ def broken_on_purpose(plans: Iterable[Plan]) -> tuple[str, ...]:
     """Names of the upstreams that have calls with faults to inject."""
     recipes = (recipe for plan in plans for recipe in plan.recipes)
     return tuple(dict.fromkeys(recipe.upstream.name for recipe in recipes if recipe.policies.inject))
-
-
-def needs_of(plans: Iterable[Plan]) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
-    """What the steps of each plan need, by the name that its requests have in a trace."""
-    return {f"{plan.method} {plan.path}": {step.name: step.needs for step in plan.steps} for plan in plans}

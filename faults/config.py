@@ -24,6 +24,7 @@ UPSTREAMS: Mapping[str, Mapping[str, Any]] = {
     "retried": {"retry": {"attempts": 2, "backoff": "1ms"}},
     "kept": {"cache": {"ttl": "1m"}},
     "shared": {"cache": {"ttl": "1m"}},
+    "hot": {"cache": {"ttl": "1s", "stale_while_revalidate": "1m"}},
     "sturdy": {},
     "guarded": {"breaker": {"consecutive": 5, "open": "1s"}, "retry": {"attempts": 2, "backoff": "1ms"}},
     "stormed": {"retry": {"attempts": 3, "backoff": "1ms"}},

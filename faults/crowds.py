@@ -9,7 +9,7 @@ from itertools import count
 
 from faults import replies
 from faults.claims import require
-from faults.gateway import Answer
+from faults.gateway import Answer, new_client
 from faults.server import Asked
 from faults.stage import Stage
 
@@ -61,6 +61,24 @@ async def leader_fails(stage: Stage) -> str:
     await _have_come(stage, CROWD)
     held.go.set()
     return _alike(await crowd, "502 upstream-error", stage.server.hits - hits, 2)
+
+
+async def hot_key_expires(stage: Stage, seconds: float = 4.0, per_second: int = 50) -> str:
+    """What all want is kept for a second: each time it has to be fetched anew one call does that, and nobody waits for it."""
+    stage.server.always((0.2, replies.KEPT))
+    path, hits = "/hot", stage.server.hits
+    await stage.ask(path)
+    async with new_client(stage.gateway.url) as client:
+
+        async def one(number: int) -> Answer:
+            await asyncio.sleep(number / per_second)
+            return await stage.gateway.ask(path, client=client)
+
+        answers = await asyncio.gather(*map(one, range(int(seconds * per_second))))
+    calls, slowest = stage.server.hits - hits, max(one.seconds for one in answers)
+    said = _alike(answers, "200", calls, 1 + int(seconds + stage.slack))
+    require(slowest < 0.2 + stage.slack, f"the slowest waits {slowest * 1000:.0f} ms")
+    return f"{said} in {seconds:g} s, the slowest in {slowest * 1000:.0f} ms"
 
 
 class _Held:

@@ -83,10 +83,11 @@ ROWS: Sequence[Row] = (
     Row("F40", f"{crowds.CROWD} want the same, and who asked first leaves; all leave", "one call, which goes on; given up within 200 ms",
         (crowds.leader_leaves, crowds.all_leave)),
     Row("F41", f"{crowds.CROWD} want the same, and the call fails", "all get that failure; at most 2 calls", (crowds.leader_fails,)),
+    Row("F58", "what all want is kept for a second only", "one call a second; nobody waits for it", (crowds.hot_key_expires,)),
 )  # fmt: skip
 
 ELSEWHERE: Mapping[str, str] = {
     "F37–F39": "clients that leave or do not read: tests/e2e/test_leaving.py, tests/app/test_leaving.py",
-    "F42 on": "stores, collectors, processes: not of this matrix",
+    "F42 to F57, F59": "stores, collectors, processes: not of this matrix",
 }
 """Rows that are not played here, and why."""

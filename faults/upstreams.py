@@ -15,7 +15,7 @@ from faults.server import FaultServer, served
 GOOD = FaultServer.reply(b'{"ok":true}', "200 OK", "Content-Type: application/json", "Connection: close")
 """What an upstream says that is well. It keeps no connection, so that each row begins on a fresh one."""
 
-BROKEN = ("plain", "retried", "kept", "shared", "stormed", "paused", "paused_until", "paused_for_ever")
+BROKEN = ("plain", "retried", "kept", "shared", "hot", "stormed", "paused", "paused_until", "paused_for_ever")
 """Upstreams that are the server which rows break."""
 
 

@@ -1,14 +1,16 @@
-"""Crowds on real sockets: what many want at the same time is asked for once."""
+"""Crowds on real sockets: what many want at the same time, and what all want all the time, is asked for once."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+import socket
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
@@ -19,12 +21,18 @@ from faults.server import FaultServer, served
 
 pytestmark = pytest.mark.slow
 
+TTL = 1.0
 CONFIG: dict[str, Any] = {
     "version": 1,
     "shed": False,
     "upstreams": {"users": {"cache": {"ttl": "1m"}}},
-    "endpoints": [{"path": "/users/{id}", "timeout": "10s", "steps": {"user": {"get": "users /{path.id}"}}}],
+    "endpoints": [
+        {"path": "/users/{id}", "timeout": "10s", "steps": {"user": {"get": "users /{path.id}"}}},
+        {"path": "/hot", "steps": {"user": {"get": "users /", "cache": {"ttl": "1s", "stale_while_revalidate": "1m"}}}},
+    ],
 }
+
+_CACHE = re.compile(rb'user;dur=[0-9.]+;desc="200 ([a-z]+)"')
 
 
 @dataclass
@@ -34,17 +42,25 @@ class Client:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     statuses: list[int] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    """How the cache took part."""
 
     async def ask(self, path: str) -> None:
         """Ask for it, and read all of the answer."""
-        self.writer.write(f"GET {path} HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
+        self.writer.write(_request(path))
+        await self.read()
+
+    async def read(self) -> None:
+        """Read all of the answer."""
         head = await self.reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
         await self.reader.readexactly(length)
         self.statuses.append(int(head[9:12]))
+        self.words += [found[1].decode() for found in _CACHE.finditer(head)]
 
 
-Connect: TypeAlias = Callable[[int], Awaitable[list[Client]]]
+def _request(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: gateway\r\n\r\n".encode()
 
 
 @pytest.fixture
@@ -55,43 +71,54 @@ async def upstream() -> AsyncIterator[FaultServer]:
 
 
 @pytest.fixture
-async def connect(upstream: FaultServer, tmp_path: Path) -> AsyncIterator[Connect]:
-    """Opens so many connections to a gateway in front of it."""
+async def address(upstream: FaultServer, tmp_path: Path) -> AsyncIterator[tuple[str, int]]:
+    """Where a gateway listens that is in front of it."""
     file = tmp_path / "gateway.yaml"
     CONFIG["upstreams"]["users"]["url"] = upstream.url
     file.write_text(json.dumps(CONFIG))
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(running(file, stack.enter_context(Children()), {}))
         host, _, port = gateway.url.removeprefix("http://").partition(":")
-
-        async def open_all(count: int) -> list[Client]:
-            clients = []
-            for _ in range(count):
-                reader, writer = await asyncio.open_connection(host, int(port))
-                stack.callback(writer.close)
-                clients.append(Client(reader, writer))
-            return clients
-
-        yield open_all
+        yield host, int(port)
 
 
-async def test_a_thousand_misses_of_one_key_are_one_call(connect: Connect, upstream: FaultServer) -> None:
-    """Whether they come while it is in flight, or when it has just been."""
+async def test_a_thousand_misses_of_one_key_are_one_call(address: tuple[str, int], upstream: FaultServer) -> None:
+    """Whether they come while it is in flight, or when it has been."""
+
+    async def answered(connection: socket.socket) -> list[int]:
+        client = Client(*await asyncio.open_connection(sock=connection))
+        await client.read()
+        client.writer.close()
+        return client.statuses
+
     upstream.always((0.5, replies.KEPT))
-    clients = await connect(1000)
+    connections = [socket.create_connection(address) for _ in range(1000)]
+    for connection in connections:
+        connection.sendall(_request("/users/7"))
 
-    await asyncio.gather(*(client.ask("/users/7") for client in clients))
+    statuses = await asyncio.gather(*map(answered, connections))
 
     assert upstream.hits == 1
-    assert [client.statuses for client in clients] == [[200]] * 1000
+    assert statuses == [[200]] * 1000
 
 
-async def test_a_thousand_misses_of_a_call_that_fails_are_two_at_most(connect: Connect, upstream: FaultServer) -> None:
-    """Those who come when it has failed ask again, all of them together."""
-    upstream.always((1.0, replies.status("503 Service Unavailable")))
-    clients = await connect(1000)
+async def test_a_hot_key_that_expires_is_fetched_once_and_nobody_waits(address: tuple[str, int], upstream: FaultServer) -> None:
+    """A thousand requests a second, an upstream that takes 200 ms, a ttl of a second: one call for each."""
+    upstream.always((0.2, replies.KEPT))
+    clients, every, rounds = [Client(*await asyncio.open_connection(*address)) for _ in range(50)], 0.05, 100
+    await clients[0].ask("/hot")
+    loop = asyncio.get_running_loop()
+    began, hits = loop.time(), upstream.hits
 
-    await asyncio.gather(*(client.ask("/users/7") for client in clients))
+    async def keep_asking(client: Client, number: int) -> None:
+        for turn in range(rounds):
+            await asyncio.sleep(max(0.0, began + turn * every + number * every / len(clients) - loop.time()))
+            await client.ask("/hot")
 
-    assert upstream.hits <= 2
-    assert [client.statuses for client in clients] == [[502]] * 1000
+    await asyncio.gather(*(keep_asking(client, number) for number, client in enumerate(clients)))
+
+    for client in clients:
+        client.writer.close()
+    took = loop.time() - began
+    assert upstream.hits - hits <= took / TTL + 1
+    assert {word for client in clients for word in client.words[1:]} <= {"hit", "stale"}

@@ -21,7 +21,6 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 
 from gateway import __version__
-from gateway.caching.purging import PurgesState
 from gateway.call import Callers
 from gateway.compile import compile_plans
 from gateway.errors import StartError
@@ -48,7 +47,7 @@ from gateway.plan.recipe import Upstream
 from gateway.problem import of_status
 from gateway.stack import Keeping, WaysState, shelf_of, step_stack
 from gateway.states.shedding import SheddingState
-from gateway.store import LocalBoard, MemoryStore
+from gateway.store import MemoryStore, open_store
 from gateway.upkeep import Upkeep
 from gateway.upkeep.background import BackgroundState
 from gateway.upkeep.discovery import Find, make_find
@@ -137,6 +136,8 @@ class Gateway:
         self._inject = inject
         self.journal = journal
         """The file that traces are kept in, from the next start on; None for none."""
+        self.board: Path | None = None
+        """A file by which it and others of the same config tell each other what is purged, where there is no Redis, from the next start on."""
 
         upstreams = {recipe.upstream.name: recipe.upstream for plan in self.plans for recipe in plan.recipes}
         self._documents = {name: upstream.document for name, upstream in upstreams.items() if upstream.document}
@@ -209,11 +210,14 @@ class Gateway:
         self._tell_of_faults()
         called = self._upstreams()
         journaling = keep_journal(self.journal, needs_of(self.plans), __version__, self.revision)
-        async with journaling as journal, make_client(self._transport, (upstream for upstream, _ in called)) as client:
+        async with (
+            journaling as journal,
+            make_client(self._transport, (upstream for upstream, _ in called)) as client,
+            open_store(self.spec.cache, self.board) as (store, board),
+        ):
             if journal:
                 self.tracing.watch(journal.put)
-            purges, limits, shedding = PurgesState(), LimitsState(), self._shedding()
-            store, board = MemoryStore(self.spec.cache_size, purges=purges), LocalBoard(purges)
+            limits, shedding = LimitsState(), self._shedding()
             outcomes = OutcomesState(MemoryStore(self.spec.outcomes_size))
             ways = {one.name: WaysState(one, limits, partial(make_sender, one, client, headers)) for one, headers in called}
             upkeep = [Upkeep(state, _find(state.upstream, client)) for state in ways.values()]

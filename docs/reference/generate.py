@@ -52,6 +52,8 @@ SECTIONS = {
     "TransformSpec": "transform",
     "AnswerSpec": "answer",
     "ShedPolicy": "shed",
+    "StorageSpec": "storage",
+    "RedisSpec": "redis",
 }
 """Where in the page each class is described."""
 

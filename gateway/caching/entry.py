@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.call import Headers
-from gateway.formats.decode import decode_json
+from gateway.formats.decode import Undecodable, decoder_of
 from gateway.formats.encode import encode_json
 
 FORMAT = 4
@@ -53,17 +54,30 @@ class Entry:
         return encode_json(head) + b"\n" + self.body
 
 
+class _Head(NamedTuple):
+    """What is written before the body."""
+
+    version: int
+    owner: str
+    size: int
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    times: tuple[float, float, float, float, float]
+    scopes: tuple[str, ...]
+
+
+_decode_head = decoder_of(_Head)
+
+
 def unpack(key: str, stored: object) -> Entry | None:
     """What was packed under this key; None for anything else."""
     if not isinstance(stored, bytes):
         return None
+    line, _, body = stored.partition(b"\n")
     try:
-        line, _, body = stored.partition(b"\n")
-        version, owner, size, status, headers, times, scopes = decode_json(line)
-        if (version, owner, size) != (FORMAT, key, len(body)):
-            return None
-        at, lifetime, age, while_revalidate, if_error = map(float, times)
-        fields = tuple((name, text) for name, text in headers)
-        return Entry(status, fields, body, at, lifetime, age, while_revalidate, if_error, tuple(scopes))
-    except (TypeError, ValueError):
+        head = _decode_head(line)
+    except Undecodable:
         return None
+    if (head.version, head.owner, head.size) != (FORMAT, key, len(body)):
+        return None
+    return Entry(head.status, head.headers, body, *head.times, head.scopes)

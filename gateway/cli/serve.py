@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
@@ -81,7 +82,8 @@ def serve_config(
         if workers > 1:
             os.environ |= {"GATEWAY_CONFIG": str(config), "GATEWAY_ENDPOINTS": " ".join(classes), "GATEWAY_INJECT": "1" * inject}
             os.environ |= {"GATEWAY_ADMIN_PORT": str(claimed.admin_port), "GATEWAY_JOURNAL": named(file)}
-            _supervise(sockets, workers)
+            with shared_board():
+                _supervise(sockets, workers)
             return
         gateway.journal = file
         server = uvicorn.Server(uvicorn.Config(with_admin(gateway, claimed.admin_port), **options()))
@@ -109,6 +111,20 @@ def _supervise(sockets: list[socket.socket], workers: int) -> None:
             sys.exit(STARTUP_FAILURE)
 
 
+@contextmanager
+def shared_board() -> Iterator[None]:
+    """A file in which the workers tell each other what is purged, and where it is in their environment."""
+    if os.name != "posix":
+        yield  # it takes locks that Windows has not: there each worker has its purges for itself
+        return
+    with TemporaryDirectory(prefix="fanin-") as folder:
+        os.environ["GATEWAY_BOARD"] = f"{folder}/purges"
+        try:
+            yield
+        finally:
+            del os.environ["GATEWAY_BOARD"]
+
+
 def make_app() -> App:
     """The app of a worker process, with the admin side's beside it where there is one."""
     environ = os.environ
@@ -118,6 +134,7 @@ def make_app() -> App:
     gateway = Gateway.load(
         environ["GATEWAY_CONFIG"], endpoints=classes, inject=bool(environ.get("GATEWAY_INJECT")), journal=journal
     )
+    gateway.board = Path(environ["GATEWAY_BOARD"]) if "GATEWAY_BOARD" in environ else None
     spare_the_collector()
     return with_admin(gateway, int(environ.get("GATEWAY_ADMIN_PORT", "0")))
 

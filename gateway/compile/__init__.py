@@ -22,6 +22,7 @@ from gateway.compile.sending import Writes
 from gateway.compile.splicing import spliced
 from gateway.compile.spreading import spread
 from gateway.compile.steps import check_calls, compile_step
+from gateway.compile.storage import check_storage
 from gateway.compile.typing import typed
 from gateway.compile.upstreams import compile_upstream
 from gateway.compile.ways import check_shared_ways
@@ -57,6 +58,7 @@ def compile_plans(loaded: Loaded) -> tuple[Plan, ...]:
 def _endpoints(spec: GatewaySpec, loaded: Loaded, report: Report) -> Iterator[Plan]:
     upstreams = {name: compile_upstream(name, upstream, report) for name, upstream in spec.upstreams.items()}
     check_shared_ways(upstreams.values(), report)
+    check_storage(spec.cache, report)
     written = loaded.source.at(("upstreams",))
     if not loaded.source.at(("endpoints",)):
         report.add(("endpoints",), "should not be empty")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from importlib.util import find_spec
-from pathlib import Path as FilePath
 from urllib.parse import urlsplit
 
+from gateway.compile.certificates import check_certificates
 from gateway.compile.report import Report
 from gateway.finding import Path
 from gateway.plan.recipe import Upstream
@@ -65,39 +65,7 @@ def _check_tls(spec: UpstreamSpec, tls: TlsPolicy, path: Path, report: Report) -
     ):
         what = "hosts that are found with scheme: https" if spec.discover else "an upstream whose url begins with https://"
         report.add(path, f"'tls' is for {what}", at_key=True)
-    if tls.key and not tls.certificate:
-        report.add((*path, "key"), "a key belongs to a certificate; write 'certificate' too", at_key=True)
-    named = {name: file for name in ("ca", "certificate", "key") if (file := getattr(tls, name)) is not None}
-    unread = [name for name, file in named.items() if not _is_readable(file)]
-    for name in unread:
-        report.add((*path, name), "cannot read this file")
-    if not unread:
-        _check_certificates(tls, path, report)
-
-
-def _check_certificates(tls: TlsPolicy, path: Path, report: Report) -> None:
-    import ssl
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if tls.ca:
-        try:
-            context.load_verify_locations(tls.ca)
-        except ssl.SSLError:
-            report.add((*path, "ca"), "no certificates in PEM format")
-    if tls.certificate:
-        try:
-            # Without a password OpenSSL asks for one at the terminal, and waits.
-            context.load_cert_chain(tls.certificate, tls.key, password="")
-        except ssl.SSLError:
-            report.add((*path, "certificate"), "no certificate in PEM format, or none that its key, unencrypted, belongs to")
-
-
-def _is_readable(file: FilePath) -> bool:
-    try:
-        with file.open("rb"):
-            return True
-    except (OSError, ValueError):
-        return False
+    check_certificates(tls, path, report)
 
 
 def _is_proxy(url: str) -> bool:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
+
+Kind = TypeVar("Kind")
 
 JsonText = msgspec.Raw
 """A JSON text that has been checked: a view of the bytes it came in. In a value that is written, it is written as it came."""
@@ -59,6 +62,19 @@ def check_json(body: bytes) -> JsonText:
         return _TEXT.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Undecodable("not JSON") from error
+
+
+def decoder_of(kind: type[Kind]) -> Callable[[bytes], Kind]:
+    """Decodes JSON texts that are of this type to the letter. What it gives raises `Undecodable`."""
+    decode = msgspec.json.Decoder(kind).decode
+
+    def decode_one(body: bytes) -> Kind:
+        try:
+            return decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Undecodable("not JSON of this kind") from error
+
+    return decode_one
 
 
 def decode_lines(body: bytes) -> list[Any]:

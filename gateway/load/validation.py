@@ -30,6 +30,9 @@ _MESSAGES = {
 }
 """Beginnings of pydantic's error types, and what we say for them in the words of YAML."""
 
+_RENAMED: Mapping[Path, str] = {("cache_size",): "it is 'cache: {size: …}' now"}
+"""Keys that earlier versions had, and what is written in their place."""
+
 Validated: TypeAlias = tuple[GatewaySpec | None, tuple[Finding, ...], tuple[int, ...]]
 """The spec without the parts that are wrong, if there can be one; the findings; for each endpoint of the spec its index in the data."""
 
@@ -69,7 +72,7 @@ def validate(source: Source, problems: Sequence[Finding]) -> Validated:
 def _misspelt(tree: Any, wrong: Sequence[tuple[Path, Any]]) -> Iterator[tuple[Path, Any, str]]:
     """Unknown keys that resemble a known one which is not there, and that one."""
     for path, one in wrong:
-        if one["type"] == "extra_forbidden":
+        if one["type"] == "extra_forbidden" and path not in _RENAMED:
             meant = get_close_matches(str(path[-1]), known_keys(path[:-1]), n=1)
             if meant and meant[0] not in at(tree, path[:-1]):
                 yield path, one, meant[0]
@@ -124,7 +127,7 @@ def _finding(source: Source, path: Path, problem: Mapping[str, Any]) -> Finding:
     kind, at_key = problem["type"], "[key]" in problem["loc"]
     name = str(path[-1]) if path else "config"
     if kind == "extra_forbidden":
-        hint = did_you_mean(name, known_keys(path[:-1]))
+        hint = f"; {_RENAMED[path]}" if path in _RENAMED else did_you_mean(name, known_keys(path[:-1]))
         return source.finding(path, f"unknown key {name!r}{hint}", at_key=True)
     if kind == "missing":
         return source.finding(path, f"{name!r} is required here", at_key=True)

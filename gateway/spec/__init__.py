@@ -34,6 +34,7 @@ from gateway.policy import (
 )
 from gateway.spec.answers import MergeSpec, TransformSpec
 from gateway.spec.steps import BatchSpec, CallSpec, EndSpec, FallbackSpec, JoinSpec, LimitSpec, StepSpec, UndoSpec
+from gateway.spec.storage import RedisSpec, StorageSpec
 from gateway.spec.words import (
     CHARACTERS,
     CLOSED,
@@ -48,8 +49,8 @@ from gateway.spec.words import (
 
 __all__ = [
     "CHARACTERS", "METHODS", "AnswerSpec", "BatchSpec", "CallForwardSpec", "CallSpec", "EndSpec", "EndpointSpec", "FallbackSpec",
-    "ForwardSpec", "GatewaySpec", "HeaderName", "InputSpec", "JoinSpec", "LimitSpec", "MergeSpec", "Name", "PassthroughSpec", "Spec",
-    "StepSpec", "TransformSpec", "UndoSpec", "UpstreamSpec", "known_keys",
+    "ForwardSpec", "GatewaySpec", "HeaderName", "InputSpec", "JoinSpec", "LimitSpec", "MergeSpec", "Name", "PassthroughSpec", "RedisSpec",
+    "Spec", "StepSpec", "StorageSpec", "TransformSpec", "UndoSpec", "UpstreamSpec", "known_keys",
 ]  # fmt: skip
 
 
@@ -272,8 +273,8 @@ class GatewaySpec(Spec):
     shed: Annotated[ShedPolicy | None, or_on(ShedPolicy)] = ShedPolicy()
     """When requests are turned away before anything is done for them. `false`: never."""
 
-    cache_size: Size = Field(64 * 1024**2, json_schema_extra={"default": "64MiB"})
-    """Bytes that cached replies may take in memory, in each worker."""
+    cache: StorageSpec = Field(default_factory=StorageSpec)
+    """Where replies and answers are kept, and how much of them."""
 
     outcomes_size: Size = Field(16 * 1024**2, json_schema_extra={"default": "16MiB"})
     """Bytes that outcomes kept for an `Idempotency-Key` may take in memory, in each worker; the oldest make room for new ones."""

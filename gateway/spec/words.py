@@ -12,20 +12,23 @@ from pydantic_core import PydanticCustomError
 from gateway.policy.units import HEADER_NAME, HeaderName
 
 __all__ = [
-    "CHARACTERS", "CLOSED", "METHODS", "CallForwardSpec", "ForwardSpec", "HeaderName", "Name", "Scalar", "Spec", "Status",
+    "CHARACTERS", "CLOSED", "METHODS", "CallForwardSpec", "ForwardSpec", "HeaderName", "Name", "Prefix", "Scalar", "Spec", "Status",
 ]  # fmt: skip
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
 _IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_PREFIX = r"^[A-Za-z0-9._:-]+$"
 
 CHARACTERS = {
     _IDENTIFIER: "a name has only letters, digits and underscores, and no digit first",
+    _PREFIX: "a prefix has only letters, digits and the characters . _ : -",
     HEADER_NAME: "a header's name has only letters, digits and hyphens",
 }
 """What each pattern says in words."""
 
 Name: TypeAlias = Annotated[str, Field(pattern=_IDENTIFIER, max_length=64)]
+Prefix: TypeAlias = Annotated[str, Field(pattern=_PREFIX, min_length=1, max_length=64)]
 Status: TypeAlias = Annotated[int, Field(ge=100, le=599)]
 
 CLOSED: JsonDict = {"additionalProperties": False}

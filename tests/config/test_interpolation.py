@@ -102,7 +102,7 @@ def test_fields_convert_what_they_want(compiled):
         """
 version: 1
 answer: { server_timing: "${OFF}" }
-cache_size: ${SIZE}
+cache: { size: "${SIZE}" }
 upstreams: { a: { url: "http://a:${PORT}", timeout: "${TIME}", retry: { attempts: "${THREE}" } } }
 endpoints: [{ path: /, steps: { a: { get: a /, optional: "${ON}", accept: ["${STATUS}"] } } }]
 """,

@@ -19,7 +19,7 @@ _DATABASE = re.compile(r"(/[0-9]{0,4})?")
 
 def check_storage(spec: StorageSpec, report: Report) -> None:
     """Report what would be kept nowhere, and what cannot be reached."""
-    if spec.redis:
+    if spec.redis and spec.redis.url:
         _check_redis(spec.redis, ("cache", "redis"), report)
     elif spec.size is None and not report.lacks(spec, "redis", ("cache",)):
         report.add(("cache", "size"), "nothing would be kept anywhere; write a size, or 'redis' beside it")

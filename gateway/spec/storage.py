@@ -19,7 +19,7 @@ class RedisSpec(Spec):
 
     url: str
     """Where it is: `redis://HOST:PORT/DB`, with TLS and verified `rediss://`; `redis://:${REDIS_PASSWORD}@HOST` with a password. It is
-    never shown."""
+    never shown. Empty, as `${REDIS_URL:-}` may be: there is none."""
 
     prefix: Prefix = "fanin:"
     """What every key begins with. Gateways that have the same share what is kept, and what is purged."""

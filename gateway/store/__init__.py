@@ -29,7 +29,7 @@ async def open_store(spec: StorageSpec, file: Path | None = None) -> AsyncIterat
     purges = PurgesState()
     memory = MemoryStore(spec.size or 0, spec.entries, purges)
     # By aiocache's switch nothing is kept, and nothing that others have kept is served.
-    if spec.redis and os.environ.get("AIOCACHE_DISABLE") != "1":
+    if spec.redis and spec.redis.url and os.environ.get("AIOCACHE_DISABLE") != "1":
         async with _shared(spec.redis, memory, purges) as opened:
             yield opened
     elif file:

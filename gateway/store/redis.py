@@ -54,6 +54,18 @@ class RedisStore(BaseCache):  # type: ignore[misc]  # aiocache ships no types
         """What is kept under each of these keys, in one trip."""
         return [found and found.entry for found in await self.fetch(keys)]
 
+    async def multi_set(self, pairs: Sequence[tuple[str, Entry]], ttl: float) -> bool:
+        """Keep each of these under its key for so many seconds, in one trip: whether they are."""
+        if ttl <= 0:
+            return False
+        milliseconds = max(1, int(ttl * 1000))
+        replies = await self._link.ask(
+            *(("SET", self._prefix + key, entry.pack(key), "PX", milliseconds) for key, entry in pairs)
+        )
+        for reply in replies or ():
+            self._note(reply)
+        return bool(replies) and self._refused is None
+
     async def fetch(self, keys: Sequence[str]) -> list[Found | None]:
         """The same, each with how long it will be kept."""
         names = [self._prefix + key for key in keys]
@@ -83,12 +95,7 @@ class RedisStore(BaseCache):  # type: ignore[misc]  # aiocache ships no types
         return Found(entry, max(0, left) / 1000 if isinstance(left, int) else 0.0)
 
     async def _set(self, key: str, value: Entry, ttl: float, _cas_token: Any = None, _conn: Any = None) -> bool:
-        if ttl <= 0:
-            return False
-        replies = await self._link.ask(("SET", self._prefix + key, value.pack(key), "PX", max(1, int(ttl * 1000))))
-        if replies:
-            self._note(replies[0])
-        return bool(replies) and self._refused is None
+        return await self.multi_set([(key, value)], ttl)
 
     async def _delete(self, key: str, _conn: Any = None) -> int:
         replies = await self._link.ask(("DEL", self._prefix + key))

@@ -46,6 +46,11 @@ class Tiers:
         await self.memory.set(key, value, ttl=ttl)
         await self.shared.set(key, value, ttl=ttl)
 
+    async def multi_set(self, pairs: Sequence[tuple[str, Entry]], ttl: float) -> None:
+        """The same for several, in one trip."""
+        await self.memory.multi_set(pairs, ttl=ttl)
+        await self.shared.multi_set(pairs, ttl=ttl)
+
     async def delete(self, key: str) -> None:
         """Keep nothing under this key, here nor for all."""
         await self.memory.delete(key)

@@ -100,7 +100,7 @@ async def test_however_long_what_is_asked_for_is(serve: Any, upstreams: respx.Ro
 async def test_a_million_keys_do_not_fill_the_process(upstreams: respx.Router) -> None:
     """Whatever clients ask for: what is kept keeps to the bytes that it may have."""
     upstreams.route(host="users.test").respond(json="x" * 1000)
-    gateway = Gateway.from_text(f"{CONFIG}cache_size: 64KiB\n", transport=httpx.MockTransport(upstreams.async_handler))
+    gateway = Gateway.from_text(f"{CONFIG}cache: {{ size: 64KiB }}\n", transport=httpx.MockTransport(upstreams.async_handler))
     async with gateway.lifespan():
         wire = httpx.ASGITransport(gateway.app)
         async with httpx.AsyncClient(transport=wire, base_url="http://gateway.test") as client:

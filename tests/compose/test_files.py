@@ -99,10 +99,10 @@ def test_our_services_are_asked_without_curl(service: str, url: str) -> None:
 
 
 def test_the_gateway_waits_for_its_upstreams_and_for_nobody_else_to_be_well() -> None:
-    """Traces are no reason not to serve, and nothing uses Redis yet."""
+    """Neither traces nor a cache are a reason not to serve."""
     waits = {service: how["condition"] for service, how in SERVICES["gateway"]["depends_on"].items()}
 
-    assert waits == dict.fromkeys(PORTS, "service_healthy") | {"jaeger": "service_started"}
+    assert waits == dict.fromkeys(PORTS, "service_healthy") | {"jaeger": "service_started", "redis": "service_started"}
 
 
 def test_the_gateway_has_longer_than_its_own_grace_to_stop() -> None:
@@ -118,6 +118,12 @@ def test_the_gateway_is_told_where_each_upstream_listens(name: str, port: int) -
     assert f"${{{variable}:-" in (ROOT / "config/gateway.yaml").read_text()
     assert SERVICES["gateway"]["environment"][variable] == f"http://{name}:{port}"
     assert SERVICES[name]["command"] == ["python", "-m", "services", name, "--host", "0.0.0.0", "--port", str(port)]
+
+
+def test_the_gateway_is_told_where_the_cache_is() -> None:
+    """By the showcase's own variable, which is empty elsewhere."""
+    assert '"${REDIS_URL:-}"' in (ROOT / "config/gateway.yaml").read_text()
+    assert SERVICES["gateway"]["environment"]["REDIS_URL"] == "redis://redis:6379/0"
 
 
 def test_nobody_beyond_the_container_gets_to_the_admin_side_unasked() -> None:

@@ -13,52 +13,66 @@ pytestmark = pytest.mark.slow
 
 
 class Work:
-    """What processes do under a lease."""
+    """What processes do under a lease: look once more, and make what is not there."""
 
-    def __init__(self) -> None:
+    def __init__(self, entry: Any = None) -> None:
+        self.entry = entry
         self.at_once = self.most = 0
         self.done: list[str] = []
 
     async def do(self, store: Any, name: str, seconds: float = 0.1, *, fails: bool = False) -> bool:
-        async with store.lease("a") as is_ours:
-            if is_ours:
-                self.at_once += 1
-                self.most = max(self.most, self.at_once)
-                try:
-                    await asyncio.sleep(seconds)
-                finally:
-                    self.at_once -= 1
-                    self.done.append(name)
-                if fails:
-                    raise ValueError(name)
-            return is_ours
+        """Whether there was anybody to ask."""
+        async with store.lease("a") as is_shared:
+            if is_shared and await store.get("a"):
+                return True
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                self.at_once -= 1
+                self.done.append(name)
+            if fails:
+                raise ValueError(name)
+            if self.entry:
+                await store.set("a", self.entry, ttl=30.0)
+            return bool(is_shared)
 
 
-async def test_one_makes_it_and_the_others_wait(opened: Any, up: Any) -> None:
-    """They go on at once when it is done, and none of them makes it again."""
+async def test_one_makes_it_and_the_others_find_it(opened: Any, make_entry: Any, up: Any) -> None:
+    """None of those who waited makes it again."""
     async with opened() as (one, _), opened() as (second, _), opened() as (third, _):
         await up(one, second, third)
-        work = Work()
+        work = Work(make_entry())
 
-        got = await asyncio.gather(*(work.do(store, name) for store, name in ((one, "1"), (second, "2"), (third, "3"))))
+        await asyncio.gather(*(work.do(store, name) for store, name in ((one, "1"), (second, "2"), (third, "3"))))
 
-        assert sorted(got) == [False, False, True]
         assert len(work.done) == 1
 
 
-async def test_one_takes_the_place_of_who_failed(opened: Any, up: Any) -> None:
-    """And only one at a time; when that one fails too, nobody waits for a third."""
-    async with opened() as (one, _), opened() as (second, _):
-        await up(one, second)
+async def test_what_cannot_be_kept_is_made_by_all_at_once(opened: Any, up: Any) -> None:
+    """When the first is done the others do not queue up, each for the one before him."""
+    async with opened() as (one, _), opened() as (second, _), opened() as (third, _), opened() as (fourth, _):
+        await up(one, second, third, fourth)
         work = Work()
-        first = asyncio.create_task(work.do(one, "1", fails=True))
-        await asyncio.sleep(0.05)
 
-        got = await asyncio.gather(first, work.do(second, "2"), work.do(second, "3"), return_exceptions=True)
+        await asyncio.gather(*(work.do(store, "x", 0.5) for store in (one, second, third, fourth)))
+
+        assert (len(work.done), work.most) == (4, 3)
+
+
+async def test_one_takes_the_place_of_who_failed(opened: Any, make_entry: Any, up: Any) -> None:
+    """One, and not all of those who waited."""
+    async with opened() as (one, _), opened() as (second, _), opened() as (third, _):
+        await up(one, second, third)
+        work = Work(make_entry())
+        first = asyncio.create_task(work.do(one, "1", 0.3, fails=True))
+        await asyncio.sleep(0.1)
+
+        got = await asyncio.gather(first, work.do(second, "2"), work.do(third, "3"), return_exceptions=True)
 
         assert isinstance(got[0], ValueError)
-        assert sorted(map(bool, got[1:])) == [False, True]
-        assert work.most == 1
+        assert (len(work.done), work.most) == (2, 1)
 
 
 async def test_who_is_cancelled_gives_it_back(opened: Any, up: Any) -> None:
@@ -68,27 +82,30 @@ async def test_who_is_cancelled_gives_it_back(opened: Any, up: Any) -> None:
         work = Work()
         holder = asyncio.create_task(work.do(one, "1", 3600))
         await asyncio.sleep(0.1)
-        waiting = asyncio.create_task(work.do(other, "2"))
+        waiting = asyncio.create_task(work.do(other, "2", 0))
         await asyncio.sleep(0.1)
 
         holder.cancel()
 
         async with asyncio.timeout(2):  # sooner than it would expire
             assert await waiting is True
+        assert work.done == ["1", "2"]
 
 
-async def test_it_is_renewed_as_long_as_it_is_held(opened: Any, up: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_is_renewed_as_long_as_it_is_held(
+    opened: Any, make_entry: Any, up: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Work that takes longer than a lease lasts is still one process's."""
     monkeypatch.setattr(leases, "LASTS", 0.6)
     async with opened() as (one, _), opened() as (other, _):
         await up(one, other)
-        work = Work()
+        work = Work(make_entry())
         first = asyncio.create_task(work.do(one, "1", 2.0))
         await asyncio.sleep(0.1)
 
-        assert await work.do(other, "2") is False
+        await asyncio.gather(first, work.do(other, "2"))
+
         assert work.done == ["1"]
-        assert await first is True
 
 
 async def test_who_has_died_has_lost_it(opened: Any, shared_server: Any, prefix: str, up: Any) -> None:
@@ -109,8 +126,10 @@ async def test_nobody_waits_for_ever(
         await up(store)
         shared_server.client.set(f"{prefix}lease:a", "somebody")
 
-        assert await Work().do(store, "1") is False
+        async with asyncio.timeout(10):
+            await (work := Work()).do(store, "1")
 
+    assert work.done == ["1"]
     assert shared_server.client.get(f"{prefix}lease:a") == b"somebody"
 
 
@@ -120,13 +139,17 @@ async def test_what_is_done_is_soon_to_be_had_again(opened: Any, up: Any) -> Non
         await up(one, other)
         work = Work()
 
-        assert [await work.do(one, "1", 0), await work.do(other, "2", 0)] == [True, True]
+        await work.do(one, "1", 0)
+        async with asyncio.timeout(1):
+            await work.do(other, "2", 0)
+
+        assert work.done == ["1", "2"]
 
 
 async def test_without_redis_it_is_nobodys(opened: Any) -> None:
     """Everybody goes on, at once."""
-    async with opened("redis://127.0.0.1:1") as (store, _), asyncio.timeout(1), store.lease("a") as is_ours:
-        assert is_ours is False
+    async with opened("redis://127.0.0.1:1") as (store, _), asyncio.timeout(1), store.lease("a") as is_shared:
+        assert is_shared is False
 
 
 async def test_a_foreign_value_in_its_place_is_no_lease(opened: Any, shared_server: Any, prefix: str, up: Any) -> None:
@@ -135,4 +158,5 @@ async def test_a_foreign_value_in_its_place_is_no_lease(opened: Any, shared_serv
     async with opened() as (store, _):
         await up(store)
 
-        assert await Work().do(store, "1") is False
+        async with asyncio.timeout(1):
+            assert await Work().do(store, "1", 0) is True

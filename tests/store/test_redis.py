@@ -41,6 +41,18 @@ async def test_many_are_had_at_once(opened: Any, make_entry: Any, up: Any) -> No
         assert await other.multi_get(["x", "a", "b"]) == [None, first, second]
 
 
+async def test_many_are_kept_at_once(opened: Any, make_entry: Any, up: Any) -> None:
+    """Here and for all; what would be over at once is not kept."""
+    async with opened() as (one, _), opened(size=0) as (other, _):
+        await up(one, other)
+        entries = {key: make_entry(key.encode()) for key in "ab"}
+
+        await one.multi_set(tuple(entries.items()), ttl=30.0)
+        await other.multi_set([("c", make_entry())], ttl=0.0)
+
+        assert await other.multi_get("abc") == [*entries.values(), None]
+
+
 async def test_memory_keeps_nothing_longer_than_redis(opened: Any, make_entry: Any, up: Any) -> None:
     """What came from Redis with a moment to live is gone from both after it."""
     async with opened() as (one, _), opened() as (other, _):
@@ -170,8 +182,8 @@ async def test_a_replica_serves_what_it_has(opened: Any, own_server: Any, make_e
         await store.set("b", entry, ttl=30.0)
         board.tell("tag:else", now())
 
-        async with store.lease("a") as is_ours:
-            assert (await store.get("a"), await store.get("b"), is_ours) == (entry, None, False)
+        async with store.lease("a"):
+            assert (await store.get("a"), await store.get("b")) == (entry, None)
         assert await board.told() is False
         own_server.client.replicaof("NO", "ONE")
         await asyncio.sleep(1.0)

@@ -42,14 +42,14 @@ return redis.call('del', KEYS[1])
 
 @asynccontextmanager
 async def lease(link: Link, name: str) -> AsyncIterator[bool]:
-    """Hold it while the block lasts, or wait until whoever holds it is done. False: Redis is in trouble, and nobody knows of anybody else."""
+    """Hold it while the block lasts, or wait until whoever holds it is done. True: it is ours."""
     held = Held(link, name)
     is_ours = await held.take()
     if is_ours:
         held.renew_later()
     how = "failed"
     try:
-        yield held.is_shared
+        yield is_ours
         how = "done"
     finally:
         if is_ours:
@@ -63,8 +63,6 @@ class Held:
         self._link, self._name = link, name
         self._token = secrets.token_hex(8).encode()
         self._renewing: asyncio.TimerHandle | None = None
-        self.is_shared = False
-        """Redis has said whose it is, so that another may have been at it."""
 
     async def take(self) -> bool:
         """Wait for it. False: somebody is done with it, two others have failed or are at it, or Redis is in trouble."""
@@ -92,7 +90,6 @@ class Held:
 
     async def _try(self, how: str) -> Any:
         replies = await self._link.ask(("EVAL", _TAKE, 1, self._name, self._token, int(LASTS * 1000), how))
-        self.is_shared = self.is_shared or bool(replies)
         return replies[0] if replies else None
 
     def _renew(self) -> None:

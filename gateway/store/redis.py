@@ -76,7 +76,7 @@ class RedisStore(BaseCache):  # type: ignore[misc]  # aiocache ships no types
         self._misses += len(found) - hits
         return found
 
-    def lease(self, key: str) -> AbstractAsyncContextManager[bool]:
+    def lease(self, key: str) -> AbstractAsyncContextManager[bool | None]:
         """The right to make what is to be kept under this key, among all processes."""
         return lease(self._link, f"{self._prefix}lease:{key}")
 

@@ -56,7 +56,7 @@ class Tiers:
         await self.memory.delete(key)
         await self.shared.delete(key)
 
-    def lease(self, key: str) -> AbstractAsyncContextManager[bool]:
+    def lease(self, key: str) -> AbstractAsyncContextManager[bool | None]:
         """The right to make what is to be kept under this key, among all processes."""
         return self.shared.lease(key)
 

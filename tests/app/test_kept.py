@@ -422,7 +422,7 @@ async def test_vary_on_leaves_headers_out_but_not_who_asks(serve: Any, items: re
 async def test_a_purge_voids_what_is_kept(serve: Any, items: respx.Route, monkeypatch: pytest.MonkeyPatch, scope: str) -> None:
     """By the endpoint, the upstreams of its steps, and its tags, which may name what the request has."""
     purges = PurgesState()
-    monkeypatch.setattr("gateway.app.PurgesState", lambda: purges)
+    monkeypatch.setattr("gateway.store.PurgesState", lambda: purges)
     client = await serve(WORDS.replace("WORDS", 'tags: ["page-{query.page}", all]'))
     await client.get("/items/1")
     await client.get("/items/1")
@@ -437,7 +437,7 @@ async def test_a_purge_voids_what_is_kept(serve: Any, items: respx.Route, monkey
 
 async def test_random_keys_stay_within_the_bound(serve: Any, items: respx.Route) -> None:
     """Whoever makes up parameters pushes out what is kept, and takes no more memory than there is for it."""
-    client = await serve(CONFIG + "cache_size: 64KiB\n")
+    client = await serve(CONFIG + "cache: { size: 64KiB }\n")
 
     for number in range(1000):
         await client.get(f"/items/1?color={number}&unread={number}")

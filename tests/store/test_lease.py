@@ -21,10 +21,10 @@ class Work:
         self.done: list[str] = []
 
     async def do(self, store: Any, name: str, seconds: float = 0.1, *, fails: bool = False) -> bool:
-        """Whether there was anybody to ask."""
-        async with store.lease("a") as is_shared:
-            if is_shared and await store.get("a"):
-                return True
+        """Whether the lease was its own."""
+        async with store.lease("a") as is_ours:
+            if await store.get("a"):
+                return False
             self.at_once += 1
             self.most = max(self.most, self.at_once)
             try:
@@ -36,7 +36,7 @@ class Work:
                 raise ValueError(name)
             if self.entry:
                 await store.set("a", self.entry, ttl=30.0)
-            return bool(is_shared)
+            return bool(is_ours)
 
 
 async def test_one_makes_it_and_the_others_find_it(opened: Any, make_entry: Any, up: Any) -> None:
@@ -148,8 +148,8 @@ async def test_what_is_done_is_soon_to_be_had_again(opened: Any, up: Any) -> Non
 
 async def test_without_redis_it_is_nobodys(opened: Any) -> None:
     """Everybody goes on, at once."""
-    async with opened("redis://127.0.0.1:1") as (store, _), asyncio.timeout(1), store.lease("a") as is_shared:
-        assert is_shared is False
+    async with opened("redis://127.0.0.1:1") as (store, _), asyncio.timeout(1), store.lease("a") as is_ours:
+        assert is_ours is False
 
 
 async def test_a_foreign_value_in_its_place_is_no_lease(opened: Any, shared_server: Any, prefix: str, up: Any) -> None:
@@ -159,4 +159,4 @@ async def test_a_foreign_value_in_its_place_is_no_lease(opened: Any, shared_serv
         await up(store)
 
         async with asyncio.timeout(1):
-            assert await Work().do(store, "1", 0) is True
+            assert await Work().do(store, "1", 0) is False

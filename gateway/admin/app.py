@@ -1,9 +1,9 @@
-"""The admin app: subjects behind one entrance, and beside the endpoints' app on one server."""
+"""The admin app: subjects behind one entrance."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from starlette.applications import Starlette
@@ -15,7 +15,7 @@ from gateway import __version__
 from gateway.admin import cache, live, traces
 from gateway.admin.access import Access, Entrance
 from gateway.app import Gateway
-from gateway.guard import App, Guard, Receive, Scope, Send
+from gateway.guard import App, Guard
 from gateway.inbound.request import Refused
 from gateway.inbound.strangers import HANDLERS, as_response
 
@@ -62,22 +62,3 @@ def _own(gateway: Gateway, subjects: Sequence[Route]) -> list[BaseRoute]:
 def _described(route: Route) -> dict[str, str]:
     method = min((route.methods or {"GET"}) - {"HEAD"})
     return {"method": method, "path": route.path, "summary": (route.endpoint.__doc__ or "").partition("\n")[0]}
-
-
-class Sides:
-    """Two apps on one server, told apart by the port that a connection came in at, which no client can say otherwise."""
-
-    def __init__(self, endpoints: App, admin: App, admin_port: int, leave: Callable[[], None]) -> None:
-        self.endpoints = endpoints
-        self.admin = admin
-        self.admin_port = admin_port
-        self.leave = leave
-        """Ends what would go on for as long as somebody listens; a server calls it when it is about to stop."""
-
-    def at(self, server: tuple[str, int | None] | None) -> App:
-        """The app of the connections that come in at this address; a server that asks has no need to with each request."""
-        return self.admin if server and server[1] == self.admin_port else self.endpoints
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Lead to the one or the other; the lifespan is the endpoints'."""
-        return self.at(scope.get("server"))(scope, receive, send)

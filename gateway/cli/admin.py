@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from gateway.admin.access import Access, is_loopback
-from gateway.admin.app import Sides, make_admin
+from gateway.admin.app import make_admin
+from gateway.admin.sides import Sides
 from gateway.app import Gateway
 from gateway.cli.ports import Address, Claimed, claim
 from gateway.errors import StartError

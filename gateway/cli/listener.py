@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from gateway.admin.app import Sides
+from gateway.admin.sides import Sides
 from gateway.cli.conduct import ConductState
 from gateway.inbound.admission import LET_IN, Door
 from gateway.problem import OVERLOADED, Problem, RawHeaders, of_status

@@ -14,7 +14,8 @@ from starlette.routing import Route
 from gateway import Gateway, __version__
 from gateway.admin import app as admin
 from gateway.admin.access import Access
-from gateway.admin.app import Sides, make_admin
+from gateway.admin.app import make_admin
+from gateway.admin.sides import Sides
 
 CONFIG = """
 version: 1

@@ -69,7 +69,7 @@ async def test_a_newer_entry_of_another_process_is_had(opened: Any, make_entry: 
     """One that is no longer fresh here may have been asked for anew elsewhere: the upstream is not asked twice."""
     async with opened() as (one, _), opened() as (other, _):
         await up(one, other)
-        stale, newer = make_entry(b"old", at=now() - 5, lifetime=1.0), make_entry(b"new")
+        stale, newer = make_entry(b"old", lifetime=0.0), make_entry(b"new")
         await other.set("a", stale, ttl=30.0)
 
         await one.set("a", newer, ttl=30.0)

@@ -21,6 +21,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 
 from gateway import __version__
+from gateway.caching.tally import TalliesState
 from gateway.call import Callers
 from gateway.compile import compile_plans
 from gateway.errors import StartError
@@ -95,6 +96,9 @@ class RunningState:
 
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the gateway is about to stop, for what would go on as long as somebody listens."""
+
+    tallies: TalliesState = field(default_factory=TalliesState)
+    """How often what was asked for was kept."""
 
     left: set[asyncio.Future[Any]] = field(default_factory=set)
     """What goes on although nobody waits for it: writes being taken back, each within its time."""
@@ -271,7 +275,9 @@ class Gateway:
 
     def _endpoint(self, plan: Plan, running: RunningState) -> Endpoint:
         # What belongs to an upstream was built once; this is what belongs to each step.
-        keeping = Keeping(running.store, running.background, running.board.tell, kept_upstreams(self.plans), running.limits)
+        keeping = Keeping(
+            running.store, running.background, running.board.tell, kept_upstreams(self.plans), running.limits, running.tallies
+        )
         of = {}
         for recipe in plan.recipes:
             ways = running.ways[recipe.upstream.name]
@@ -283,7 +289,8 @@ class Gateway:
         once = Once(plan.idempotency, running.outcomes) if plan.idempotency else None
         kind: Callable[..., Endpoint] = Relay if plan.passthrough else Endpoint
         if plan.keeping:
-            kind = partial(Kept, keeping=plan.keeping, state=running.kept, places=Places(plan, plan.keeping, self.revision))
+            places, tally = Places(plan, plan.keeping, self.revision), running.tallies.of(f"{plan.method} {plan.path}")
+            kind = partial(Kept, keeping=plan.keeping, state=running.kept, places=places, tally=tally)
         explaining = Explaining(os.environ.get("GATEWAY_EXPLAIN_KEY"))
         given = (running.limits, running.visits, running.threads, once, timing, self.revision, explaining)
         return kind(plan, callers, self.tracing, *given)

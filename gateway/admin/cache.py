@@ -14,8 +14,9 @@ from gateway.admin.orders import scope_of
 from gateway.admin.reading import read_json
 from gateway.admin.running import running
 from gateway.app import Gateway, RunningState
-from gateway.caching import Counts
+from gateway.caching import Counts, Hot
 from gateway.caching.clock import now
+from gateway.caching.tally import Tallied, TalliesState
 
 HOTTEST = 10
 """Keys that are shown."""
@@ -43,14 +44,36 @@ def described(state: RunningState) -> dict[str, Any]:
     return {
         "process": os.getpid(),
         "stores": [_tier(counts) for counts in state.store.counts()],
-        "hottest": [{"key": key, "hits": hits} for key, hits in state.store.hottest(HOTTEST)],
+        "upstreams": [{"name": name, **_tallied(sums)} for name, sums in state.tallies.upstreams().items()],
+        "endpoints": _endpoints(state.tallies),
+        "hottest": [_hot(hot) for hot in state.store.hottest(HOTTEST)],
     }
 
 
+def _endpoints(tallies: TalliesState) -> list[dict[str, Any]]:
+    """Those that keep something: their own answers, or what their calls bring."""
+    answers, calls = tallies.answers(), tallies.calls()
+    return [
+        {
+            "name": name,
+            "answers": _tallied(answers[name]) if name in answers else None,
+            "calls": _tallied(calls[name]) if name in calls else None,
+        }
+        for name in dict.fromkeys([*answers, *calls])
+    ]
+
+
+def _tallied(sums: Tallied) -> dict[str, Any]:
+    return {**sums._asdict(), "hit_rate": sums.rate}
+
+
+def _hot(hot: Hot) -> dict[str, Any]:
+    """The key that purges it, which what is kept by a reply's `Vary` has in common with others, and what it is of. No tag: it may be a name."""
+    found: dict[str, str] = {}
+    for kind, _, name in (scope.partition(":") for scope in hot.scopes):
+        found.setdefault(kind, name)
+    return {"key": found.get("key", hot.key), "hits": hot.hits, "of": found.get("upstream") or found.get("endpoint")}
+
+
 def _tier(counts: Counts) -> dict[str, Any]:
-    return {**counts._asdict(), "hit_rate": rate(counts.hits, counts.misses)}
-
-
-def rate(hits: int, misses: int) -> float | None:
-    """The share of hits; None where nothing was asked for."""
-    return round(hits / (hits + misses), 4) if hits + misses else None
+    return {**counts._asdict(), "hit_rate": Tallied(hits=counts.hits, misses=counts.misses).rate}

@@ -15,7 +15,7 @@ from gateway.caching.entry import Entry
 if TYPE_CHECKING:
     from gateway.telemetry import Span
 
-__all__ = ["LONGEST_TAG", "NOWHERE", "Background", "Board", "Counts", "Entry", "Place", "Store"]
+__all__ = ["LONGEST_TAG", "NOWHERE", "Background", "Board", "Counts", "Entry", "Hot", "Place", "Store"]
 
 
 LONGEST_TAG = 256
@@ -64,6 +64,15 @@ class Counts(NamedTuple):
     """It is there, and does what it is asked to."""
 
 
+class Hot(NamedTuple):
+    """A key that is hit often."""
+
+    key: str
+    hits: int
+    scopes: tuple[str, ...] = ()
+    """What is kept under it can be purged by these."""
+
+
 class Store(Protocol):
     """What is asked of storage: aiocache's interface, with entries for values. It never raises: a store in trouble has nothing, and keeps
     nothing.
@@ -95,8 +104,8 @@ class Store(Protocol):
     def counts(self) -> Sequence[Counts]:
         """What each tier of it has come to, the nearest first."""
 
-    def hottest(self, most: int) -> Sequence[tuple[str, int]]:
-        """The keys that this process has hit most often of those that are in its memory, each with how often."""
+    def hottest(self, most: int) -> Sequence[Hot]:
+        """The keys that this process has hit most often of those that it read last from its memory."""
 
 
 class Board(Protocol):

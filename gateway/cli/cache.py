@@ -39,9 +39,18 @@ def _lines(told: dict[str, Any]) -> list[str]:
     for one in told["stores"]:
         asked = one["hits"] + one["misses"]
         lines.append(f"  {one['store']:8}{_share(one['hit_rate'])} of {asked:,} reads were hits{_size(one)}{_health(one)}")
+    lines += [f"  upstream {one['name']}: {_lookups(one)}" for one in told["upstreams"]]
+    for one in told["endpoints"]:
+        lines += [f"  endpoint {one['name']}, {kind}: {_lookups(one[kind])}" for kind in ("answers", "calls") if one[kind]]
     if told["hottest"]:
-        lines += ["", "  hits      key", *(f"  {one['hits']:<8,}  {one['key']}" for one in told["hottest"])]
+        lines += ["", *(f"  {one['hits']:>8,} hits  {one['key']}  {one['of'] or ''}".rstrip() for one in told["hottest"])]
     return lines
+
+
+def _lookups(one: dict[str, Any]) -> str:
+    asked = one["hits"] + one["stale"] + one["misses"]
+    stale = f", {one['stale']:,} of them stale" if one["stale"] else ""
+    return f"{_share(one['hit_rate']).strip()} of {asked:,} were there{stale}"
 
 
 def _share(share: float | None) -> str:
@@ -49,7 +58,9 @@ def _share(share: float | None) -> str:
 
 
 def _size(store: dict[str, Any]) -> str:
-    return f"; {store['entries']:,} entries, {store['bytes']:,} bytes" if store["entries"] is not None else ""
+    if store["entries"] is None:
+        return ""
+    return f"; {store['entries']:,} {'entry' if store['entries'] == 1 else 'entries'}, {store['bytes']:,} bytes"
 
 
 def _health(store: dict[str, Any]) -> str:

@@ -13,16 +13,20 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence, Sized
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from aiocache.base import BaseCache
 from aiocache.serializers import NullSerializer
 
-from gateway.caching import Counts
+from gateway.caching import Counts, Hot
 from gateway.caching.purging import PurgesState
 
 OVERHEAD = 300
 """Bytes an entry costs besides key and value: its record, the table's slot, the headers of the objects."""
+
+LATEST = 2_000
+"""Entries that are looked at for the hottest."""
 
 MOST = 100_000
 """Entries it may hold, unless told otherwise."""
@@ -83,10 +87,13 @@ class MemoryStore(BaseCache):  # type: ignore[misc]  # aiocache ships no types
         """What it has come to."""
         return [Counts(self.NAME, self._hits, self._misses, len(self._entries), self.used)]
 
-    def hottest(self, most: int) -> list[tuple[str, int]]:
-        """The keys that were hit most often of those that are kept, each with how often."""
-        found = ((key, kept.hits) for key, kept in self._entries.items() if kept.hits)
-        return heapq.nlargest(most, found, key=lambda one: one[1])
+    def hottest(self, most: int) -> list[Hot]:
+        """The keys that were hit most often of those that were read or written last: what is not among these is not hot any more, and looking
+        at all of them would hold up everybody.
+        """
+        latest = islice(reversed(self._entries.items()), LATEST)
+        found = (Hot(key, kept.hits, getattr(kept.value, "scopes", ())) for key, kept in latest if kept.hits)
+        return heapq.nlargest(most, found, key=lambda one: one.hits)
 
     def _read(self, key: str, default: Any) -> Any:
         kept = self._find(key)
@@ -108,11 +115,13 @@ class MemoryStore(BaseCache):  # type: ignore[misc]  # aiocache ships no types
         return kept
 
     async def _set(self, key: str, value: Sized, ttl: float | None = None, _cas_token: Any = None, _conn: Any = None) -> bool:
+        # A newer one of the same is as hot.
+        hits = old.hits if (old := self._entries.get(key)) else 0
         self._drop(key)
         weight = len(key) + len(value) + OVERHEAD
         if weight > self.size:
             return False
-        self._entries[key] = _Kept(value, self._clock() + ttl if ttl is not None else float("inf"), weight)
+        self._entries[key] = _Kept(value, self._clock() + ttl if ttl is not None else float("inf"), weight, hits)
         self.used += weight
         while self.used > self.size or len(self._entries) > self._most:
             self._drop(next(iter(self._entries)))

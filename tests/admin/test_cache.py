@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
@@ -13,16 +15,28 @@ from gateway import Gateway
 from gateway.admin import reading
 from gateway.admin.access import Access
 from gateway.admin.app import make_admin
-from gateway.admin.cache import rate
 from gateway.admin.orders import scope_of
 from gateway.admin.reading import LARGEST_BODY
 from gateway.caching.entry import Entry
+from gateway.caching.tally import TalliesState
 from gateway.inbound.request import Refused
 
 CONFIG = """
 version: 1
 upstreams: { users: { url: "http://users.test" } }
 endpoints: [{ path: "/a/{id}", steps: { user: { get: "users /users/{path.id}", cache: { ttl: 1m } } } }]
+"""
+COUNTED = """
+version: 1
+upstreams: { users: { url: "http://users.test", cache: { ttl: 1m } } }
+endpoints:
+  - { path: /calls, steps: { a: { get: users /users } } }
+  - { path: /answers, cache: { ttl: 1m }, steps: { a: { get: users /users } } }
+  - { path: /passage, passthrough: true, steps: { a: { get: users /passage, cache: { ttl: 1m } } } }
+  - path: /items
+    steps:
+      a: { get: users /users }
+      b: { for_each: "a[].id", get: "users /users/{item}", batch: { get: "users /users?id={items}", key: id } }
 """
 ENDPOINTS = ["GET /v1/home/{user_id}", "POST /orders"]
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -112,27 +126,85 @@ async def test_a_purge_voids_what_is_kept(running: Any) -> None:
     assert state.board.purges.latest > at
 
 
+async def test_whether_everybody_was_told_is_said(running: Any) -> None:
+    """The board by which the others would learn of it is away."""
+    state, client = running
+    told: list[str] = []
+    state.board = SimpleNamespace(tell=lambda scope, at: told.append(scope), told=AsyncMock(return_value=False))
+
+    response = await client.post("/api/cache/purge", json={"upstream": "users"})
+
+    assert (response.json(), told) == ({"purged": "upstream:users", "told": False}, ["upstream:users"])
+
+
 async def test_what_the_cache_has_come_to_is_shown(running: Any) -> None:
     """Each tier by itself, the hottest keys first; only keys, which are digests, and nothing that is kept."""
     state, client = running
     for key in ("warm", "hot"):
-        await state.store.set(key, Entry(200, (), b"secret", 1.0, 60.0), ttl=60)
+        scopes = ("upstream:users", "tag:secret", f"key:{key} key", "key:other")
+        await state.store.set(key, Entry(200, (), b"secret", 1.0, 60.0, scopes=scopes if key == "hot" else ()), ttl=60)
     for key in ("hot", "warm", "hot", "nowhere"):
         await state.store.get(key)
 
     response = await client.get("/api/cache")
 
     told = response.json()
-    assert told["hottest"] == [{"key": "hot", "hits": 2}, {"key": "warm", "hits": 1}]
+    assert told["hottest"] == [{"key": "hot key", "hits": 2, "of": "users"}, {"key": "warm", "hits": 1, "of": None}]
     (tier,) = told["stores"]
     assert tier.pop("bytes") > 0
     assert tier == {"store": "memory", "hits": 3, "misses": 1, "entries": 2, "is_well": True, "hit_rate": 0.75}
     assert "secret" not in response.text
 
 
-def test_where_nothing_was_asked_for_there_is_no_rate() -> None:
-    """Neither all nor nothing."""
-    assert (rate(0, 0), rate(3, 0), rate(0, 3), rate(1, 2)) == (None, 1.0, 0.0, 0.3333)
+async def test_each_upstream_and_endpoint_has_a_rate(running: Any) -> None:
+    """What was served stale was there. An endpoint may keep its own answers, and what its calls bring."""
+    state, client = running
+    state.tallies = TalliesState()
+    tallies = {
+        ("GET /a", None): ["misses", "hits"],
+        ("GET /a", "users"): ["misses"],
+        ("GET /b", "users"): ["hits", "hits", "stale"],
+    }
+    for (endpoint, upstream), words in tallies.items():
+        for word in words:
+            tally = state.tallies.of(endpoint, upstream)
+            setattr(tally, word, getattr(tally, word) + 1)
+
+    told = (await client.get("/api/cache")).json()
+
+    half = {"hits": 1, "stale": 0, "misses": 1, "hit_rate": 0.5}
+    none = {"hits": 0, "stale": 0, "misses": 1, "hit_rate": 0.0}
+    whole = {"hits": 2, "stale": 1, "misses": 0, "hit_rate": 1.0}
+    assert told["upstreams"] == [{"name": "users", "hits": 2, "stale": 1, "misses": 1, "hit_rate": 0.75}]
+    assert told["endpoints"] == [
+        {"name": "GET /a", "answers": half, "calls": none},
+        {"name": "GET /b", "answers": None, "calls": whole},
+    ]
+
+
+async def test_what_requests_find_is_counted() -> None:
+    """A step's calls, one by one, in a batch or passed through, and an endpoint's answers, which make no call when they are there."""
+    made = Gateway.from_text(COUNTED, transport=httpx.MockTransport(lambda _: httpx.Response(200, json=[{"id": 1}])))
+    async with made.lifespan(), httpx.AsyncClient(transport=httpx.ASGITransport(made.app), base_url="http://localhost") as client:
+        for path in ("/passage", "/passage", "/calls", "/calls", "/answers", "/answers", "/answers", "/items", "/items"):
+            assert (await client.get(path)).status_code == 200
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(make_admin(made, Access())), base_url="http://localhost"
+        ) as other:
+            told = (await other.get("/api/cache")).json()
+
+    found = {one["name"]: [_counted(one["answers"]), _counted(one["calls"])] for one in told["endpoints"]}
+    assert found == {
+        "GET /calls": [None, (1, 1)],
+        "GET /answers": [(2, 1), (1, 0)],
+        "GET /items": [None, (3, 1)],
+        "GET /passage": [None, (1, 1)],
+    }
+    assert {one["name"]: _counted(one) for one in told["upstreams"]} == {"users": (6, 3)}
+
+
+def _counted(one: Any) -> tuple[int, int] | None:
+    return (one["hits"], one["misses"]) if one else None
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,12 @@ SHOWN = {
         {"store": "memory", "hits": 9000, "misses": 1000, "hit_rate": 0.9, "entries": 12, "bytes": 3456, "is_well": True},
         {"store": "redis", "hits": 0, "misses": 0, "hit_rate": None, "entries": None, "bytes": None, "is_well": False},
     ],
-    "hottest": [{"key": "0f3a", "hits": 8000}],
+    "upstreams": [{"name": "users", "hits": 1, "stale": 1, "misses": 2, "hit_rate": 0.5}],
+    "endpoints": [
+        {"name": "GET /a", "answers": {"hits": 9, "stale": 0, "misses": 1, "hit_rate": 0.9}, "calls": None},
+        {"name": "GET /b", "answers": None, "calls": {"hits": 0, "stale": 0, "misses": 0, "hit_rate": None}},
+    ],
+    "hottest": [{"key": "0f3a", "hits": 8000, "of": "users"}],
 }
 
 
@@ -37,9 +42,11 @@ def test_it_shows_each_tier_and_the_hottest_keys(run: Any, admin: Any) -> None:
         "process 7\n"
         "  memory   90.0% of 10,000 reads were hits; 12 entries, 3,456 bytes\n"
         "  redis       –% of 0 reads were hits; in trouble: it is not asked for now\n"
+        "  upstream users: 50.0% of 4 were there, 1 of them stale\n"
+        "  endpoint GET /a, answers: 90.0% of 10 were there\n"
+        "  endpoint GET /b, calls: –% of 0 were there\n"
         "\n"
-        "  hits      key\n"
-        "  8,000     0f3a\n"
+        "     8,000 hits  0f3a  users\n"
     )
 
 

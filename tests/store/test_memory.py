@@ -11,9 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from gateway.caching import Entry
+from gateway.caching import Entry, Hot
 from gateway.caching.purging import PurgesState
-from gateway.store import OVERHEAD, MemoryStore
+from gateway.store import OVERHEAD, MemoryStore, memory
 
 ENTRY = OVERHEAD + 1 + 10
 """Bytes of an entry with a key of one letter and ten bytes."""
@@ -169,8 +169,30 @@ async def test_tells_the_hottest_keys() -> None:
 
     await store.multi_get("abbb")
 
-    assert store.hottest(1) == [("b", 3)]
-    assert store.hottest(9) == [("b", 3), ("a", 1)]
+    assert store.hottest(1) == [Hot("b", 3)]
+    assert store.hottest(9) == [Hot("b", 3), Hot("a", 1)]
+
+
+async def test_a_newer_value_is_as_hot_as_the_old_one() -> None:
+    """What is hot is replaced often; it can be purged by what the newer one has."""
+    store = MemoryStore(10_000)
+    await store.set("a", TEN)
+    await store.get("a")
+
+    await store.set("a", Entry(200, (), b"", 0.0, 1.0, scopes=("tag:x",)))
+
+    assert store.hottest(9) == [Hot("a", 1, ("tag:x",))]
+
+
+async def test_what_was_not_read_for_long_is_not_hot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it was once; and looking for it does not take longer when there is more."""
+    monkeypatch.setattr(memory, "LATEST", 2)
+    store = MemoryStore(10_000)
+    for key in ("once", "b", "c"):
+        await store.set(key, TEN)
+        await store.get(key)
+
+    assert {hot.key for hot in store.hottest(9)} == {"b", "c"}
 
 
 async def test_a_replaced_entry_counts_once() -> None:

@@ -76,7 +76,9 @@ class Flight(Generic[Value]):
         """The leader's time is up. Those who have some, and have not changed before, go on with who has most of it; false when there are
         none. For the others this is the outcome.
         """
-        stay = dict.fromkeys(rider for rider in self.riders if rider.deadline > now and not rider.has_changed)
+        # The leader's timer may be a tick early, and he has no other one.
+        others = (rider for rider in self.riders if rider is not self.leader)
+        stay = dict.fromkeys(rider for rider in others if rider.deadline > now and not rider.has_changed)
         if not stay:
             return False
         for rider in self.riders:

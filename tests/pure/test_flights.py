@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from gateway.caching.flights import FlightsState
+from gateway.caching.flights import Flight, FlightsState, Rider
 from gateway.errors import CallError, CallTimeout, Disconnected
 from gateway.telemetry import Span, SpanType, Trace
 
@@ -146,3 +146,21 @@ def _spans() -> Callable[[], Span]:
 
 TestFlights = Flights.TestCase
 TestFlights.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_a_leader_whose_time_was_up_a_tick_early_goes_on_with_nobody() -> None:
+    """A loop's timers may fire before their time by its clock's resolution; he has no other one, and would wait beyond his deadline."""
+    loop, new_span = asyncio.new_event_loop(), _spans()
+    leader, other = (Rider(_nothing, deadline, new_span(), loop.create_future()) for deadline in (1.0, 2.0))
+    flight = Flight(leader, {leader: None, other: None})
+    late = CallTimeout("late")
+
+    goes_on = flight.change(0.999999, late)
+
+    assert (goes_on, list(flight.riders), flight.leader) == (True, [other], other)
+    assert leader.landed.result() is late
+    loop.close()
+
+
+async def _nothing() -> str:
+    raise AssertionError("nobody asked for it")

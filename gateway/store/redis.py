@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from aiocache.base import BaseCache
 from aiocache.serializers import NullSerializer
 
-from gateway.caching import Counts, Entry
+from gateway.caching import Counts, Entry, Hot
 from gateway.caching.entry import unpack
 from gateway.caching.purging import PurgesState
 from gateway.store.lease import lease
@@ -84,7 +84,7 @@ class RedisStore(BaseCache):  # type: ignore[misc]  # aiocache ships no types
         """What it has come to for this process."""
         return [Counts(self.NAME, self._hits, self._misses, is_well=self._link.is_up and self._refused is None)]
 
-    def hottest(self, _most: int) -> list[tuple[str, int]]:
+    def hottest(self, _most: int) -> list[Hot]:
         """Nobody counts for each key there."""
         return []
 

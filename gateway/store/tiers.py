@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
-from gateway.caching import Counts, Entry
+from gateway.caching import Counts, Entry, Hot
 from gateway.caching.clock import now
 from gateway.store.memory import MemoryStore
 from gateway.store.redis import Found, RedisStore
@@ -64,7 +64,7 @@ class Tiers:
         """What each of them has come to."""
         return [*self.memory.counts(), *self.shared.counts()]
 
-    def hottest(self, most: int) -> Sequence[tuple[str, int]]:
+    def hottest(self, most: int) -> Sequence[Hot]:
         """The keys that were hit most often here."""
         return self.memory.hottest(most)
 

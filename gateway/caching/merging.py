@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import ceil
 
 from gateway.caching.directives import Directives, parse, seconds
 from gateway.call import Headers
@@ -27,6 +26,10 @@ class Part:
     """It was asked for with somebody's credentials."""
 
 
+_ROUNDING = 0.001
+"""Seconds: what is lost and won where an age and what is left beside it make 60 together is no reason to say 59."""
+
+
 @dataclass(frozen=True, slots=True)
 class Merged:
     """What the answer says of itself."""
@@ -34,8 +37,8 @@ class Merged:
     cache_control: str | None
     """None: nothing can be said."""
 
-    age: int
-    """Seconds that the oldest part is old."""
+    age: float
+    """Seconds that the oldest part is old; `Age` says the whole ones of them."""
 
     left: float | None
     """Seconds for which all parts are still fresh; None: nobody knows."""
@@ -46,7 +49,7 @@ def merge(parts: Iterable[Part]) -> Merged:
     counts. What an answer of no part is good for nobody knows.
     """
     every = [(part, parse(part.headers)) for part in parts]
-    age = ceil(max((part.age for part, _ in every), default=0.0))
+    age = max((part.age for part, _ in every), default=0.0)
     if any("no-store" in said for _, said in every):
         return Merged("no-store", age, 0.0)
     lefts = [part.left for part, _ in every]
@@ -64,12 +67,12 @@ def _limits(every: list[tuple[Part, Directives]]) -> Iterable[str]:
         yield "must-revalidate"
 
 
-def _times(every: list[tuple[Part, Directives]], age: int, left: float | None) -> Iterable[str]:
+def _times(every: list[tuple[Part, Directives]], age: float, left: float | None) -> Iterable[str]:
     """`max-age` counts from the making, as the `Age` beside it does. What a reply allows browsers may be less than what it allows us."""
     if left is None:
         return
     browsers = min(_left_to_browsers(part, said, left) for part, said in every)
-    yield f"max-age={age + int(min(browsers, left))}"
+    yield f"max-age={int(age + min(browsers, left) + _ROUNDING)}"
 
 
 def _left_to_browsers(part: Part, said: Directives, left: float) -> float:

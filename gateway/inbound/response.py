@@ -140,7 +140,7 @@ def _tell_freshness(plan: Plan, ran: Ran, response: Response) -> None:
     if good.cache_control and not any(name == "cache-control" for name, _ in head):
         response.add(b"cache-control", good.cache_control)
     if good.age:
-        response.add(b"age", str(good.age))
+        response.add(b"age", str(int(good.age)))
     if not policy:
         is_hit = all(reply.cache in KEPT for reply in replies)
         response.add(b"cache-status", str(Member(hit=True, ttl=good.left) if is_hit else Member(fwd="miss")))

@@ -133,6 +133,10 @@ class Gateway:
         """Raises `ConfigError` with every finding."""
         assert loaded.spec is not None  # compile_plans has raised otherwise
         self.spec: GatewaySpec = loaded.spec
+        self.source = loaded.source
+        self.places = loaded.endpoints
+        """For each plan its index in the config."""
+
         self.revision = hashlib.sha256(repr(loaded.source.tree).encode()).hexdigest()[:12]
         self._transport = transport
         self.tracing = tracing or Tracing(sinks=sinks)

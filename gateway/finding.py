@@ -117,6 +117,20 @@ class Source:
         pattern = "|".join(re.escape(value) for value in sorted(shown, key=len, reverse=True))
         return re.sub(pattern, lambda match: shown[match[0]], text) if shown else text
 
+    def redacted(self, value: Any) -> Any:
+        """Every text in a structure redacted. In its JSON it would be too late: there texts are escaped, and keys are text too."""
+        if isinstance(value, dict):
+            return {key: self.redacted(child) for key, child in value.items()}
+        if isinstance(value, list):
+            return [self.redacted(child) for child in value]
+        if not isinstance(value, str):
+            return value
+        if (told := self.redact(value)) != value:
+            return told
+        # As in a finding, what is short is taken for a value from outside only where it is quoted as a whole.
+        quoted = repr(value)
+        return told[1:-1] if (told := self.redact(quoted)) != quoted else value
+
 
 def at(tree: Any, path: Path) -> Any:
     """What stands at this path in the data, None where there is nothing."""

@@ -142,13 +142,19 @@ class WaysState:
     caller: Caller = field(init=False, repr=False)
     """All that is between the steps' own stacks and the wire."""
 
+    stack: Stack = field(init=False, repr=False)
+    """The layers of that which are the whole upstream's."""
+
     shared: UpstreamState = field(default_factory=UpstreamState, init=False, repr=False)
 
     senders: dict[str, Sender] = field(default_factory=dict, init=False, repr=False)
     """By the host's URL, what sends to it without any layer."""
 
+    stacks: dict[str, Stack] = field(default_factory=dict, init=False, repr=False)
+    """By the host's URL, its own layers."""
+
     callers: dict[str, Caller] = field(default_factory=dict, init=False, repr=False)
-    """By the host's URL, its own stack around that."""
+    """By the host's URL, these around its sender."""
 
     def __post_init__(self) -> None:
         if not self.upstream.discover:
@@ -156,16 +162,18 @@ class WaysState:
         has_several = self.upstream.others or self.upstream.discover
         # Below all that counts the whole upstream's calls, above all that is a host's own.
         inner = Balance(self.hosts).over(self.callers) if has_several else self.callers[self.upstream.url]
-        self.caller = upstream_stack(self.upstream).around(inner)
+        self.stack = upstream_stack(self.upstream)
+        self.caller = self.stack.around(inner)
 
     def lead_to(self, places: Iterable[Place]) -> tuple[list[HostState], list[HostState]]:
         """Take these for the hosts. Gives those that have joined and those that have gone, whose calls in flight go on to their ends."""
         joined, gone = self.hosts.update(places)
         for host in joined:
             self.senders[host.url] = sender = self.make_sender(host.url)
-            self.callers[host.url] = host_stack(self.upstream, host, self.hosts, self.limits).around(sender)
+            self.stacks[host.url] = stack = host_stack(self.upstream, host, self.hosts, self.limits)
+            self.callers[host.url] = stack.around(sender)
         for host in gone:
-            del self.callers[host.url]
+            del self.callers[host.url], self.stacks[host.url]
             self.senders.pop(host.url).close()
         return joined, gone
 

@@ -17,17 +17,20 @@ from typing import Any
 from gateway.guard import App, Receive, Scope, Send, send_problem
 from gateway.problem import Problem, of_status
 
-OPEN = ("/livez",)
-"""Paths that whoever asks for may have: they tell nothing."""
+FILES = "/console/"
+"""What the console's files are below."""
+
+OPEN = ("/livez", "/")
+"""Paths that whoever asks for may have, as what is below `FILES`: they tell nothing."""
 
 _PORT = re.compile(r":[0-9]*$")
 
+_NO_STORE = (b"cache-control", b"no-store")
 _ALWAYS = (
-    (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-"""With every answer: nobody keeps it, nobody takes it for a script, no page of another origin has it as an image."""
+"""With every answer: nobody takes it for what it does not say it is, no page of another origin has it as an image."""
 
 
 def is_loopback(host: str) -> bool:
@@ -49,7 +52,7 @@ class Access:
 
     def refuse(self, scope: Mapping[str, Any]) -> Problem | None:
         """Why the request is not let in; None when it is."""
-        if scope["path"] in OPEN:
+        if scope["path"] in OPEN or scope["path"].startswith(FILES):
             return None
         if self.token is None:
             return _refuse_host(_values(scope, b"host"))
@@ -91,8 +94,10 @@ class Entrance:
 def _with_headers(send: Send) -> Callable[[Any], Awaitable[None]]:
     def sent(message: Any) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            kept = [(name, value) for name, value in message["headers"] if name != b"cache-control"]
-            message = {**message, "headers": [*kept, *_ALWAYS]}
+            headers = message["headers"]
+            # Nobody keeps what does not say that he may.
+            unsaid = () if any(name == b"cache-control" for name, _ in headers) else (_NO_STORE,)
+            message = {**message, "headers": [*headers, *unsaid, *_ALWAYS]}
         return send(message)
 
     return sent

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gateway import __version__
-from gateway.admin import cache, live, traces
+from gateway.admin import cache, live, page, plans, traces, trying, upstreams
 from gateway.admin.access import Access, Entrance
 from gateway.app import Gateway
 from gateway.guard import App, Guard
@@ -21,14 +21,19 @@ from gateway.inbound.strangers import HANDLERS, as_response
 
 Subject: TypeAlias = Callable[[Gateway], Sequence[Route]]
 
-SUBJECTS: Sequence[Subject] = (traces.routes, live.routes, cache.routes)
+SUBJECTS: Sequence[Subject] = (traces.routes, live.routes, upstreams.routes, plans.routes, cache.routes, trying.routes)
 """What there is to see and to do, in the order in which `/api` lists it. The first line of a route's docstring says what it is for."""
 
 
-def make_admin(gateway: Gateway, access: Access) -> App:
-    """The admin app of a gateway. It has no lifespan: what it shows is there while the gateway's own app runs."""
+def make_admin(gateway: Gateway, access: Access, port: int | None = None) -> App:
+    """The admin app of a gateway whose endpoints are at this port, if there is to be a word of it. It has no lifespan: what it shows is
+    there while the gateway's own app runs.
+    """
     subjects = [route for subject in SUBJECTS for route in subject(gateway)]
-    app = Starlette(routes=[*_own(gateway, subjects), *subjects], exception_handlers={**HANDLERS, Refused: _refused})
+    app = Starlette(
+        routes=[*_own(gateway, subjects, port), *subjects, *page.routes(gateway)],
+        exception_handlers={**HANDLERS, Refused: _refused},
+    )
     # A redirect to the path without its slash would be built from the client's Host.
     app.router.redirect_slashes = False
     return Guard(Entrance(app, access))
@@ -39,7 +44,7 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return as_response(error.problem)
 
 
-def _own(gateway: Gateway, subjects: Sequence[Route]) -> list[BaseRoute]:
+def _own(gateway: Gateway, subjects: Sequence[Route], port: int | None) -> list[BaseRoute]:
     async def live(_: Request) -> Response:
         """The process answers."""
         return JSONResponse({"status": "live"})
@@ -52,6 +57,8 @@ def _own(gateway: Gateway, subjects: Sequence[Route]) -> list[BaseRoute]:
                 "revision": gateway.revision,
                 "process": os.getpid(),
                 "endpoints": len(gateway.plans),
+                "port": port,
+                "jaeger": os.environ.get("GATEWAY_JAEGER_URL", "").rstrip("/") or None,
                 "api": [_described(route) for route in subjects],
             }
         )

@@ -67,8 +67,8 @@ def read_token() -> str | None:
     return token or None
 
 
-def with_admin(gateway: Gateway, port: int) -> App:
+def with_admin(gateway: Gateway, port: int, endpoints_port: int | None = None) -> App:
     """The gateway's app, and beside it the admin app on this port; 0 for none."""
     if not port:
         return gateway.app
-    return Sides(gateway.app, make_admin(gateway, Access(read_token())), port, gateway.leave)
+    return Sides(gateway.app, make_admin(gateway, Access(read_token()), endpoints_port), port, gateway.leave)

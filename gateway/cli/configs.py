@@ -51,7 +51,7 @@ def show_plans(file: Path, classes: Sequence[str], endpoint: str | None, output:
     plans = _chosen(compile_plans(loaded), endpoint)
     redact = loaded.source.redact
     if output == "json":
-        print(json.dumps(_redacted([as_data(plan) for plan in plans], redact), indent=2))
+        print(json.dumps(loaded.source.redacted([as_data(plan) for plan in plans]), indent=2))
     elif output == "mermaid":
         print(mermaid(plans, redact))
     else:
@@ -130,21 +130,6 @@ def _likeness(plan: Plan, path: str) -> float:
     pairs = zip_longest(path.split("/"), written)
     asked = ["*" if parameter == "*" else segment for segment, parameter in pairs if segment is not None]
     return SequenceMatcher(None, "/".join(asked), "/".join(written)).ratio()
-
-
-def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
-    """Every text in the structure redacted. In its JSON it would be too late: there texts are escaped, and keys are text too."""
-    if isinstance(value, dict):
-        return {key: _redacted(child, redact) for key, child in value.items()}
-    if isinstance(value, list):
-        return [_redacted(child, redact) for child in value]
-    if not isinstance(value, str):
-        return value
-    if (told := redact(value)) != value:
-        return told
-    # As in a finding, what is short is taken for a value from outside only where it is quoted as a whole.
-    quoted = repr(value)
-    return told[1:-1] if (told := redact(quoted)) != quoted else value
 
 
 def _finding_as_json(finding: Finding) -> dict[str, Any]:

@@ -137,6 +137,8 @@ async def _serve(
         if server.should_exit:  # told to stop meanwhile
             return 0
         console.print(f"  endpoint  {url}{FIRST_CALL}\n  docs      {url}/docs", soft_wrap=True)
+        if claimed.admin:
+            console.print(f"  console   {url_of(claimed.admin)}/", soft_wrap=True)
         if once:
             server.should_exit = True
             return 0 if is_good else 1
@@ -149,7 +151,7 @@ async def _serve(
 @asynccontextmanager
 async def _server(gateway: Gateway, claimed: Claimed) -> AsyncIterator[uvicorn.Server]:
     """The gateway on its port while the block runs, and on until Ctrl-C unless `should_exit` is set."""
-    server = uvicorn.Server(uvicorn.Config(with_admin(gateway, claimed.admin_port), **options()))
+    server = uvicorn.Server(uvicorn.Config(with_admin(gateway, claimed.admin_port, claimed.port), **options()))
     leave_to(server)
     serving = asyncio.create_task(server.serve(sockets=claimed.sockets))
     while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it

@@ -30,6 +30,11 @@ class Claimed(NamedTuple):
     admin: socket.socket | None
 
     @property
+    def port(self) -> int:
+        """The endpoints'."""
+        return int(self.endpoints.getsockname()[1])
+
+    @property
     def admin_port(self) -> int:
         """0 where there is no admin side."""
         return int(self.admin.getsockname()[1]) if self.admin else 0

@@ -81,12 +81,13 @@ def serve_config(
         sockets = [*more[1:], *claimed.sockets]
         if workers > 1:
             os.environ |= {"GATEWAY_CONFIG": str(config), "GATEWAY_ENDPOINTS": " ".join(classes), "GATEWAY_INJECT": "1" * inject}
-            os.environ |= {"GATEWAY_ADMIN_PORT": str(claimed.admin_port), "GATEWAY_JOURNAL": named(file)}
+            os.environ |= {"GATEWAY_PORT": str(claimed.port), "GATEWAY_ADMIN_PORT": str(claimed.admin_port)}
+            os.environ["GATEWAY_JOURNAL"] = named(file)
             with shared_board():
                 _supervise(sockets, workers)
             return
         gateway.journal = file
-        server = uvicorn.Server(uvicorn.Config(with_admin(gateway, claimed.admin_port), **options()))
+        server = uvicorn.Server(uvicorn.Config(with_admin(gateway, claimed.admin_port, claimed.port), **options()))
         leave_to(server)
         spare_the_collector()
         with startup_failure_told():
@@ -136,7 +137,7 @@ def make_app() -> App:
     )
     gateway.board = Path(environ["GATEWAY_BOARD"]) if "GATEWAY_BOARD" in environ else None
     spare_the_collector()
-    return with_admin(gateway, int(environ.get("GATEWAY_ADMIN_PORT", "0")))
+    return with_admin(gateway, int(environ.get("GATEWAY_ADMIN_PORT", "0")), int(environ.get("GATEWAY_PORT", "0")) or None)
 
 
 def spare_the_collector() -> None:

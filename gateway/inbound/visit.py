@@ -49,6 +49,8 @@ class Visit:
         self._visits.old.discard(self)
         if self._watch:
             self._watch.cancel()
+            # It has us: a second of slow requests would be a tenth of a second's garbage.
+            self._watch = None
         # Who else has cancelled the task wants all of it to end, whether the client is there or not.
         if self._gone and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise ClientGone from error

@@ -158,9 +158,10 @@ class Connection(asyncio.Protocol):
         self.is_closed = True
         if self._sending is not None:
             self._sending.cancel()
+        self._reading.end()
         reply, self._reply = self._reply, None
         if reply is not None:
-            # The parser outlives its connection until somebody looks for garbage; a reply can be large.
+            # The connection outlives it for a while; a reply can be large.
             del self._reading.reply
             reply.is_unread = not reply.status and reply.bare == 0
             reply.fail(Disconnected("the connection broke"))

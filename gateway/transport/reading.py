@@ -61,6 +61,10 @@ class Reading:
         if reply.bare > self._limits.size and not reply.is_complete:
             raise BadReply("too much that is no body")
 
+    def end(self) -> None:
+        """Nothing more will come. The parser has us, and we have it."""
+        del self._parser
+
     # -- what the parser tells --------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:

@@ -48,7 +48,7 @@ bench: $(RUN)  ## what a request costs, beside the peers (ARGS="--quick --only f
 overload: $(RUN)  ## what becomes of answers when more is asked than can be done (ARGS=--quick)
 	@exec $(BIN)/python -m bench.overload $(ARGS)
 
-faults: $(DEV)  ## every fault of an upstream against a running gateway, in two minutes (ARGS="--only F3,F31")
+faults: $(DEV)  ## every fault of an upstream against a running gateway, and what crowds make of it, in eight minutes (ARGS="--only F3,F31")
 	@exec $(BIN)/python -m faults $(ARGS)
 
 cache-tests: $(RUN)  ## the public suite for HTTP caches against a running gateway; needs npm (ARGS="--suite github:http-tests/cache-tests")

@@ -1,4 +1,4 @@
-"""`python -m faults`: plays the matrix to a running gateway, and prints what was seen."""
+"""`python -m faults`: plays the matrix and the stories to a running gateway, and prints what was seen."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.docs import filled
 from bench.processes import Broken
 from faults.matrix import ROWS
-from faults.report import report
+from faults.report import PAGE, SECTIONS, report
 from faults.row import Row
 from faults.run import play_all
+from faults.stories import STORIES
+
+PARTS = {"MATRIX": ROWS, "STORIES": STORIES}
+ALL = [row for rows in PARTS.values() for row in rows]
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -34,25 +39,34 @@ def main(args: Sequence[str] | None = None) -> int:
     print(text)
     if asked.save:
         asked.save.write_text(text + "\n")
+    if asked.write_docs:
+        PAGE.write_text(filled(PAGE.read_text(), SECTIONS, played))
     return 0 if all(one.is_good for one in played) else 1
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m faults", description="Every fault of the matrix, against a running gateway.")
-    parser.add_argument("--only", default="", metavar="F3,…", help="these rows alone")
+    parser = argparse.ArgumentParser(
+        prog="python -m faults", description="Every fault of the matrix and every story, against a running gateway."
+    )
+    parser.add_argument("--only", default="", metavar="F3,…", help="these rows alone, or a part: matrix, stories")
     parser.add_argument(
         "--slack", type=float, default=0.0, metavar="SECONDS", help="what answers may take longer on a machine that is busy"
     )
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the table down as well")
+    parser.add_argument("--write-docs", action="store_true", help="put the stories' table into docs/faults.md")
     return parser
 
 
 def _wanted(only: str) -> list[Row]:
-    """The rows of these numbers, or all. Raises `ValueError`."""
-    names = [name.strip().upper() for name in only.split(",") if name.strip()]
-    if unknown := set(names) - {row.number for row in ROWS}:
-        raise ValueError(f"no row {', '.join(sorted(unknown))}; there are {ROWS[0].number} to {ROWS[-1].number}")
-    return [row for row in ROWS if not names or row.number in names]
+    """The rows of these numbers or parts, or all. Raises `ValueError`."""
+    names = {name.strip().upper() for name in only.split(",") if name.strip()} or set(PARTS)
+    known = {name: {row.number for row in rows} for name, rows in PARTS.items()}
+    known |= {row.number: {row.number} for row in ALL}
+    if unknown := names - set(known):
+        spans = ", ".join(f"{rows[0].number} to {rows[-1].number}" for rows in PARTS.values())
+        raise ValueError(f"no row {', '.join(sorted(unknown))}; there are {spans}")
+    numbers = set[str]().union(*(known[name] for name in names))
+    return [row for row in ALL if row.number in numbers]
 
 
 if __name__ == "__main__":

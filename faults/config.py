@@ -1,4 +1,4 @@
-"""The config that the matrix is played to: upstreams with the layers that a row is about, an endpoint for each."""
+"""The config that all is played to: upstreams with the layers that a row is about, an endpoint for each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENT = 5.0
 OPEN = 1.0
 """Seconds that a breaker stays open at first, give or take a half."""
 
-UPSTREAMS: Mapping[str, Mapping[str, Any]] = {
+UPSTREAMS: dict[str, Mapping[str, Any]] = {
     "plain": {},
     "retried": {"retry": {"attempts": 2, "backoff": "1ms"}},
     "kept": {"cache": {"ttl": "1m"}},
@@ -37,13 +37,28 @@ UPSTREAMS: Mapping[str, Mapping[str, Any]] = {
 }
 """By name, but for their urls: what stands between a call and the wire."""
 
-PATIENTLY = frozenset({"black_hole", "slow", "tls_hangs", "shared"})
+ATTEMPT = "250ms"
+"""What an attempt may take where all of them may fail."""
+
+STORIES: dict[str, Mapping[str, Any]] = {
+    "insistent": {"timeout": ATTEMPT, "retry": {"attempts": 3}},
+    "shielded": {"timeout": ATTEMPT, "retry": {"attempts": 3}, "breaker": {}},
+    "throttled": {"throttle": {}},
+    "tailed": {"hedge": {}},
+    "stuck": {"bulkhead": {}, "breaker": {}},
+    "beside": {"bulkhead": {"permits": 200}},
+    "late": {},
+    "crowded": {"timeout": "1s", "breaker": {}},
+}
+"""The upstreams of the stories, each a server of its own."""
+
+PATIENTLY = frozenset({"black_hole", "slow", "tls_hangs", "shared", "tailed", "crowded", "beside"})
 """Upstreams whose endpoints have `PATIENT`."""
 
 
 def write(file: Path, urls: Mapping[str, str], tls: Mapping[str, Mapping[str, str]]) -> None:
     """Write the config, with these urls, and with further upstreams that are spoken to as `tls` says."""
-    upstreams = {name: {"url": urls[name], **words} for name, words in UPSTREAMS.items()}
+    upstreams = {name: {"url": urls[name], **words} for name, words in (UPSTREAMS | STORIES).items()}
     upstreams |= {name: {"url": urls[name], "tls": words} for name, words in tls.items()}
     # JSON is YAML.
     file.write_text(json.dumps({"version": 1, "upstreams": upstreams, "endpoints": list(_endpoints(upstreams))}))
@@ -65,6 +80,9 @@ def _endpoints(upstreams: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         "timeout": f"{DEADLINE:g}s",
         "steps": {"good": {"get": "sturdy /"}, "bad": {"get": "plain /", "optional": True}},
     }
+    for name in ("tailed", "crowded"):
+        steps = {f"part{number}": {"get": f"{name} /{number}"} for number in range(3)}
+        yield {"path": f"/three/{name}", "timeout": f"{PATIENT:g}s", "steps": steps}
     nothing = {"get": "sturdy /", "when": "`false`"}
     yield {
         "path": "/state",

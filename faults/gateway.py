@@ -45,6 +45,13 @@ class Answer:
         return f"{self.status} {self.slug}".rstrip()
 
 
+def checked(answer: Answer) -> Answer:
+    """The same. Raises `Unmet` for what must never be answered."""
+    require(answer.status != 500, "answers 500")
+    require(not answer.slug or b"127.0.0.1" not in answer.body, "a problem names a host")
+    return answer
+
+
 @dataclass(frozen=True)
 class Levels:
     """What a process holds."""
@@ -68,10 +75,7 @@ class RunningGateway:
         """Ask it. Raises `Unmet` for what it must never answer."""
         began = time.perf_counter()
         response = await (client or self.client).request(method, path, json={} if method == "POST" else None)
-        answer = Answer(response.status_code, time.perf_counter() - began, response.content, response.headers)
-        require(answer.status != 500, "answers 500")
-        require(not answer.slug or b"127.0.0.1" not in answer.body, "a problem names a host")
-        return answer
+        return checked(Answer(response.status_code, time.perf_counter() - began, response.content, response.headers))
 
     async def many(self, count: int, path: str = "/plain") -> list[Answer]:
         """Ask it as often at once, over connections that are closed again."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from faults import crowds, guards, replies, stories, ways
+from faults import crowds, guards, replies, turns, ways
 from faults.config import OPEN
 from faults.row import AT_THE_DEADLINE, Gets, Row
-from faults.stories import IsNotKept, NextIsClean
+from faults.turns import IsNotKept, NextIsClean
 
 HELD = "upstream-disconnected"
 UNREADABLE = "upstream-invalid-reply"
@@ -30,7 +30,7 @@ ROWS: Sequence[Row] = (
     Row("F7", "closes without a byte", "502; a GET with retry is sent twice, a POST once",
         (Gets(replies.CLOSES, 502, HELD), Gets(replies.CLOSES, 502, HELD, "/retried", hits=2),
          Gets(replies.CLOSES, 502, HELD, "/retried", "POST"))),
-    Row("F8", "closes idle connections as they are used", "nobody notices", (stories.idle_close,)),
+    Row("F8", "closes idle connections as they are used", "nobody notices", (turns.idle_close,)),
     Row("F9", "resets without a byte", "as F7",
         (Gets(replies.RESETS, 502, HELD), Gets(replies.RESETS, 502, HELD, "/retried", hits=2),
          Gets(replies.RESETS, 502, HELD, "/retried", "POST"))),
@@ -56,7 +56,7 @@ ROWS: Sequence[Row] = (
     Row("F21", "a thousand 103s", "200, or 502 from the eleventh on", (Gets(replies.HINTS, 502, UNREADABLE),)),
     Row("F22", "bodies that are no JSON: torn, empty, not UTF-8", "502; other parts intact",
         (Gets(replies.body(b'{"a":'), 502, UNREADABLE), Gets(replies.body(b""), 502, UNREADABLE),
-         Gets(replies.body(b'"\xff"'), 502, UNREADABLE), partial(stories.parts, answer=replies.body(b'{"a":')))),
+         Gets(replies.body(b'"\xff"'), 502, UNREADABLE), partial(turns.parts, answer=replies.body(b'{"a":')))),
     Row("F23", "NaN, a depth of 100,000, a key twice", "502 for what JSON has not; never a 500",
         (Gets(replies.NAN, 502, UNREADABLE), Gets(replies.DEEP, 502, UNREADABLE), Gets(replies.TWICE, 200))),
     Row("F24", "200 with a page of HTML", "502, and no HTML for the client",
@@ -64,11 +64,11 @@ ROWS: Sequence[Row] = (
     Row("F25", "everything is a 503", f"at most {guards.AMPLIFICATION} calls a request", (guards.storm,), "/stormed"),
     Row("F26", "half of everything is a 503", "70 % good; an open breaker asks one call", (guards.flapping, guards.probed), "/guarded", 2 * OPEN),
     Row("F27", "the first call fails, the next does not", "a GET with retry 200 of two calls, a POST 502 of one",
-        (stories.first_fails, Gets(replies.status("503 Service Unavailable"), 502, "upstream-error", "/retried", "POST"))),
+        (turns.first_fails, Gets(replies.status("503 Service Unavailable"), 502, "upstream-error", "/retried", "POST"))),
     Row("F28", "429 with Retry-After: nonsense, a date, for ever, two seconds", "no attempt before its time, of others neither",
         (guards.retry_after("paused", lambda: "soon!", pauses=False), guards.retry_after("paused_until", guards.in_two_seconds),
          guards.retry_after("paused_for_ever", lambda: "1000000000"), guards.retry_after("paused", lambda: "2")), "/paused", 3.0),
-    Row("F29", "302 to somewhere else", "502, not followed", (stories.redirect,)),
+    Row("F29", "302 to somewhere else", "502, not followed", (turns.redirect,)),
     Row("F30", "512 MiB, announced or not", "502, and no more memory",
         (Gets(replies.large, 502, LARGE), Gets(replies.endless, 502, LARGE, between=(0.0, 1.0)))),
     Row("F31", "gzip of 400 KiB that is 400 MiB", "502, and no more memory", (Gets(replies.bomb, 502, LARGE, between=(0.0, 1.0)),)),

@@ -15,6 +15,9 @@ OK = f"HTTP/1.1 200 OK\r\n{JSON}\r\n".encode()
 KEPT = FaultServer.reply(b'{"ok":true}', "200 OK", JSON)
 """A good one on a connection that stays open."""
 
+TAKEN = FaultServer.reply()
+"""What a collector says that has all that it was sent."""
+
 TEN = OK + b"Content-Length: 10\r\n\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 UNTIL_THE_END = OK + b"\r\n"

@@ -34,6 +34,12 @@ class Row:
     recovers: float = 2.0
     """Seconds in which it must."""
 
+    longest: float = 45.0
+    """Seconds that it may take."""
+
+    tries: int = 1
+    """How often it is played before it has failed: what is of figures may meet a bad moment of the machine."""
+
 
 @dataclass(frozen=True)
 class Gets:

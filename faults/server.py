@@ -158,6 +158,8 @@ class FaultServer:
             await writer.drain()
         elif isinstance(act, float):
             await asyncio.sleep(act)
+            if reader.at_eof():
+                raise ConnectionAbortedError
         elif act is Then.FIN:
             writer.close()
         elif act is Then.RST:

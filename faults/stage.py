@@ -13,12 +13,16 @@ from pathlib import Path
 from bench.processes import Children
 from faults import config, replies
 from faults.claims import require
+from faults.clients import Crowd
 from faults.gateway import Answer, Levels, RunningGateway, running
 from faults.server import FaultServer
 from faults.upstreams import Upstreams, upstreams
 
 WARM = 30
 """Requests to each endpoint before anybody looks at what the gateway holds."""
+
+CROWDS = (500, 500, 500)
+"""Requests that are in hand at once, before as well."""
 
 LARGE = 9 * replies.MIB
 """Bytes of one reply that is nearly as large as replies may be: what an allocator keeps of that it has been given in good days."""
@@ -28,8 +32,8 @@ MORE_FILES = 5
 MORE_MIB = 20.0
 """What it may hold more than before, once a fault is over."""
 
-SETTLES = 6.0
-"""Seconds in which it must have let go: an idle connection is kept for four."""
+SETTLES = 9.0
+"""Seconds in which it must have let go: an idle connection is kept for four, and at most as long again until somebody looks."""
 
 
 @dataclass
@@ -70,13 +74,26 @@ async def staged(slack: float) -> AsyncIterator[Stage]:
         file, names = children.folder / "gateway.yaml", children.folder / "names.json"
         names.write_text(json.dumps({"slow.test": "127.0.0.1", "moving.test": "127.0.0.1"}))
         config.write(file, called.urls, called.certified.words)
-        gateway = await stack.enter_async_context(running(file, children, {"FAULTS_NAMES": str(names)}))
+        environ = {"FAULTS_NAMES": str(names), **_tracing(called.collector.url)}
+        gateway = await stack.enter_async_context(running(file, children, environ))
         for path in ("/plain", "/retried", "/kept", "/sturdy", "/guarded", "/parts"):
             await gateway.many(WARM, path)
         called.server.always(replies.body(b'"%s"' % bytes(LARGE).replace(b"\0", b"x")))
         await gateway.ask()
+        called.own["late"].always(replies.HANGS)
+        for count in CROWDS:
+            await Crowd(gateway, "/late").at_once(count)
         await called.heal()
         yield Stage(gateway, called, names, slack, await _quiet(gateway))
+
+
+def _tracing(url: str) -> dict[str, str]:
+    """Spans of the requests that say so themselves, and of no others."""
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+        "OTEL_TRACES_SAMPLER": "parentbased_always_off",
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+    }
 
 
 async def settle(stage: Stage, path: str, within: float) -> str:

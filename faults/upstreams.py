@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from faults import replies
 from faults.certificates import ARE_POSSIBLE, Certified, certified
+from faults.config import STORIES
 from faults.proxy import FaultProxy, Mode, proxied
 from faults.server import FaultServer, served
 
@@ -39,12 +41,19 @@ class Upstreams:
     hole: int
     """A port that answers no attempt to connect."""
 
+    own: Mapping[str, FaultServer]
+    """Those of the stories, by name."""
+
+    collector: FaultServer
+    """Where the spans of the requests go that ask for it."""
+
     @property
     def urls(self) -> dict[str, str]:
         """Where each is, by its name in the config."""
         return (
             dict.fromkeys(BROKEN, self.server.url)
             | self.certified.urls
+            | {name: server.url for name, server in self.own.items()}
             | {
                 "sturdy": self.sturdy.url,
                 "guarded": self.proxy.url,
@@ -57,7 +66,7 @@ class Upstreams:
     @property
     def servers(self) -> list[FaultServer]:
         """All there are."""
-        return [self.server, self.sturdy, *filter(None, [self.moved]), *self.certified.servers.values()]
+        return [self.server, self.sturdy, *filter(None, [self.moved]), *self.certified.servers.values(), *self.own.values()]
 
     @property
     def in_flight(self) -> int:
@@ -69,6 +78,9 @@ class Upstreams:
         for server in self.servers:
             server.script.clear()
             server.always(GOOD)
+        for server in self.own.values():
+            server.always(replies.KEPT)
+        self.collector.always(replies.TAKEN)
         await self.proxy.become(Mode.PASS)
 
 
@@ -83,7 +95,9 @@ async def upstreams(folder: Path) -> AsyncIterator[Upstreams]:
             moved = await stack.enter_async_context(served(host="127.0.0.2", port=sturdy.port))
         except OSError:
             moved = None
-        made = Upstreams(server, sturdy, proxy, moved, shown, stack.enter_context(_black_hole()))
+        own = {name: await stack.enter_async_context(served()) for name in STORIES}
+        collector = await stack.enter_async_context(served())
+        made = Upstreams(server, sturdy, proxy, moved, shown, stack.enter_context(_black_hole()), own, collector)
         await made.heal()
         yield made
 

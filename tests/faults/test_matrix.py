@@ -68,7 +68,26 @@ def test_what_is_not_as_required_is_seen() -> None:
 def test_rows_that_are_not_there_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     """Status 2, before anything is started."""
     assert main(["--only", "F3,F99"]) == 2
-    assert "no row F99; there are F1 to F58" in capsys.readouterr().err
+    assert "no row F99; there are F1 to F58, S1 to S9" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_what_may_be_played_again_fails_when_it_fails_twice() -> None:
+    """A figure may meet a bad moment of the machine; a second one is none."""
+    seen: list[str] = []
+
+    async def fails_at_first(stage: Stage) -> str:
+        seen.append("played")
+        if len(seen) == 1:
+            raise Unmet("late")
+        return "in time"
+
+    rows = [Row("T1", "a fault", "anything", (fails_at_first,), tries=2), Row("T2", "a fault", "anything", (is_unmet,), tries=2)]
+
+    played = asyncio.run(play_all(rows, 0.0))
+
+    assert [(one.word, one.seen) for one in played] == [("ok", "in time"), ("FAILED", "answers 200")]
+    assert len(seen) == 2
 
 
 def test_every_row_is_there_once() -> None:

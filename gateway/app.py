@@ -6,10 +6,9 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,6 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 
 from gateway import __version__
-from gateway.caching.tally import TalliesState
 from gateway.call import Callers
 from gateway.compile import compile_plans
 from gateway.errors import StartError
@@ -38,14 +36,16 @@ from gateway.inbound.places import Places
 from gateway.inbound.relay import Relay
 from gateway.inbound.route import Endpoints, Others, Shortcut
 from gateway.inbound.strangers import HANDLERS, as_response
-from gateway.inbound.visit import VisitsState
-from gateway.journal.state import JournalState, keep_journal
+from gateway.journal.state import keep_journal
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
+from gateway.metrics.gauges import Gauges
+from gateway.metrics.state import MetricsState
 from gateway.plan import Plan, broken_on_purpose, kept_upstreams
 from gateway.plan.needs import needs_of
 from gateway.plan.recipe import Upstream
 from gateway.problem import of_status
+from gateway.running import RunningState
 from gateway.stack import Keeping, WaysState, shelf_of, step_stack
 from gateway.states.shedding import SheddingState
 from gateway.store import MemoryStore, open_store
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope
     from starlette.types import Send as Answer
 
-    from gateway.caching import Board, Store
     from gateway.call import Headers
     from gateway.face import Endpoint as EndpointClass
     from gateway.load import Loaded
@@ -69,43 +68,6 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger("gateway.inject")
-
-
-@dataclass(slots=True)
-class RunningState:
-    """What exists only while the gateway runs."""
-
-    limits: LimitsState
-    store: Store
-    board: Board
-    """Where a purge is told."""
-
-    outcomes: OutcomesState
-    ways: Mapping[str, WaysState]
-    """Those to each upstream, by its name."""
-
-    background: BackgroundState
-    """What is done while no request waits for it."""
-
-    kept: KeptState
-    journal: JournalState | None = None
-    """Where traces are kept, if they are."""
-
-    shedding: SheddingState | None = None
-    """What is in flight, where requests are turned away when that is too much."""
-
-    leaving: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the gateway is about to stop, for what would go on as long as somebody listens."""
-
-    tallies: TalliesState = field(default_factory=TalliesState)
-    """How often what was asked for was kept."""
-
-    left: set[asyncio.Future[Any]] = field(default_factory=set)
-    """What goes on although nobody waits for it: writes being taken back, each within its time."""
-
-    visits: VisitsState = field(default_factory=VisitsState)
-    threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(thread_name_prefix="transform"))
-    """For users' functions that take long. Not the loop's own threads: what resolves names there must not wait for them."""
 
 
 class Gateway:
@@ -229,9 +191,12 @@ class Gateway:
             outcomes = OutcomesState(MemoryStore(self.spec.outcomes_size))
             ways = {one.name: WaysState(one, limits, partial(make_sender, one, client, headers)) for one, headers in called}
             upkeep = [Upkeep(state, _find(state.upstream, client)) for state in ways.values()]
-            background = BackgroundState(self.tracing)
-            kept = KeptState(store, background)
-            self._running = running = RunningState(limits, store, board, outcomes, ways, background, kept, journal, shedding)
+            background, gauges = BackgroundState(self.tracing), Gauges([*ways.values()], store, client.wire, shedding)
+            kept, counts = KeptState(store, background), MetricsState(self.plans, gauges)
+            self.tracing.measure(counts)
+            self._running = running = RunningState(
+                limits, store, board, outcomes, ways, background, kept, counts, journal, shedding
+            )
             self._lead_to(lambda plan: self._admitted(plan, running))
             self.app.state.door = self._door(shedding)
             asking = asyncio.create_task(self._ask_for_documents(client))

@@ -4,7 +4,7 @@ A `Trace` is the record of one request, its `Span`s what happened when. Spans on
 and the waterfall in the terminal are all prints of this one record, so they cannot disagree. Nothing here knows OpenTelemetry's SDK:
 `export/` turns a finished record into its spans.
 
-Every span and attribute name is declared here, by OpenTelemetry's semantic conventions 1.44.
+Every name of a span, an attribute or a metric is declared here, by OpenTelemetry's semantic conventions 1.44.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ SERVER_PORT = "server.port"
 CLIENT_ADDRESS = "client.address"
 USER_AGENT = "user_agent.original"
 PROTOCOL_VERSION = "network.protocol.version"
+CONNECTION_STATE = "http.connection.state"
+PROCESS = "process.pid"
+OVERFLOW = "otel.metric.overflow"
 
 # -- names: our own ----------------------------------------------------------------------------------------------------
 STEP_NAME = "gateway.step.name"
@@ -42,6 +45,7 @@ STEP_OPTIONAL = "gateway.step.optional"
 UPSTREAM_NAME = "gateway.upstream.name"
 CACHE_STATUS = "gateway.cache.status"
 CACHE_TTL = "gateway.cache.ttl"
+CACHE_TIER = "gateway.cache.tier"
 RETRY_DELAY = "gateway.retry.delay"
 BREAKER_STATE = "gateway.breaker.state"
 THROTTLE_SHARE = "gateway.throttle.share"
@@ -59,6 +63,75 @@ FREE_TEXT = frozenset({URL_PATH, URL_FULL, USER_AGENT, STEP_REASON})
 
 Kind: TypeAlias = Literal["server", "client", "internal"]
 Attribute: TypeAlias = str | bool | int | float
+
+
+class Metric(NamedTuple):
+    """A figure of many requests together."""
+
+    name: str
+    kind: Literal["histogram", "counter", "gauge"]
+    unit: str
+    """By UCUM: seconds are `s`, bytes `By`, and `{call}` says what is counted."""
+
+    meaning: str
+    attributes: tuple[str, ...] = ()
+    """What tells its series apart. None of them has values that a client can make up."""
+
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+"""Upper bounds of what histograms count together, in seconds."""
+
+_ENDPOINT = (HTTP_METHOD, HTTP_ROUTE)
+_HOST = (SERVER_ADDRESS, SERVER_PORT)
+
+SERVER_DURATION = Metric(
+    "http.server.request.duration", "histogram", "s", "How long requests took.", (*_ENDPOINT, HTTP_STATUS, ERROR_TYPE)
+)
+SERVER_ACTIVE = Metric("http.server.active_requests", "gauge", "{request}", "Requests in flight.", _ENDPOINT)
+CLIENT_DURATION = Metric(
+    "http.client.request.duration",
+    "histogram",
+    "s",
+    "How long attempts at upstreams took, to the last byte of the reply.",
+    (UPSTREAM_NAME, HTTP_METHOD, URL_TEMPLATE, *_HOST, HTTP_STATUS, ERROR_TYPE),
+)
+CLIENT_ACTIVE = Metric("http.client.active_requests", "gauge", "{request}", "Connections that carry an attempt.", _HOST)
+CLIENT_CONNECTIONS = Metric(
+    "http.client.open_connections", "gauge", "{connection}", "Connections to upstreams.", (*_HOST, CONNECTION_STATE)
+)
+STEP_DURATION = Metric(
+    "gateway.step.duration",
+    "histogram",
+    "s",
+    "How long steps took.",
+    (*_ENDPOINT, STEP_NAME, UPSTREAM_NAME, STEP_OUTCOME, ERROR_TYPE),
+)
+CACHE_REQUESTS = Metric(
+    "gateway.cache.requests",
+    "counter",
+    "{request}",
+    "What the cache did for steps, and for whole answers, which name no step.",
+    (*_ENDPOINT, STEP_NAME, UPSTREAM_NAME, CACHE_STATUS),
+)
+CACHE_SIZE = Metric("gateway.cache.size", "gauge", "By", "What is kept in the memory of the processes.", (CACHE_TIER,))
+BREAKERS = Metric(
+    "gateway.breaker.state",
+    "gauge",
+    "{breaker}",
+    "How many breakers of a host are in a state, each process having its own.",
+    (UPSTREAM_NAME, *_HOST, BREAKER_STATE),
+)
+RETRIES = Metric("gateway.upstream.retries", "counter", "{attempt}", "Attempts that were not the first.", (UPSTREAM_NAME,))
+HEDGES = Metric("gateway.upstream.hedges", "counter", "{attempt}", "Second copies that were sent.", (UPSTREAM_NAME,))
+PARTIAL = Metric("gateway.answer.partial", "counter", "{answer}", "Answers that were made without a part of them.", _ENDPOINT)
+RELOADS = Metric("gateway.config.reloads", "counter", "{reload}", "Configs taken up while the gateway ran.")
+SHED = Metric("gateway.shed.requests", "counter", "{request}", "Requests turned away since there was too much to do.")
+WORKERS = Metric("gateway.workers", "gauge", "{process}", "Processes whose figures these are.", (PROCESS,))
+
+METRICS = (
+    *(SERVER_DURATION, SERVER_ACTIVE, CLIENT_DURATION, CLIENT_ACTIVE, CLIENT_CONNECTIONS, STEP_DURATION, CACHE_REQUESTS),
+    *(CACHE_SIZE, BREAKERS, RETRIES, HEDGES, PARTIAL, RELOADS, SHED, WORKERS),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,7 +242,7 @@ class Trace:
     remote_parent: int | None = None
     tracestate: str = ""
     recorded: bool = True
-    """Somebody will look at it: otherwise attempts leave no spans, and what spans there are have no attributes worth their making."""
+    """Somebody will look at it: otherwise its spans are only measured, and have no attributes worth their making."""
 
     spans: list[Span] = field(default_factory=list, repr=False)
     epoch: int = field(default_factory=lambda: time.time_ns() - time.monotonic_ns(), repr=False)
@@ -191,6 +264,12 @@ class Trace:
         """Begin a span; whoever begins it ends it."""
         # As `now` says, here and where a span ends: the call would take as long as reading the clock (0.07 µs, sixteen times a request).
         span = Span(self, of, self.next_id(), parent, self.epoch + time.monotonic_ns())
+        self.spans.append(span)
+        return span
+
+    def gauge(self, of: SpanType) -> Span:
+        """Begin a span that is measured and that nobody looks at: it has no identity, which is a third of its making."""
+        span = Span(self, of, 0, None, self.epoch + time.monotonic_ns())
         self.spans.append(span)
         return span
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gateway import __version__
-from gateway.admin import cache, live, page, plans, traces, trying, upstreams
+from gateway.admin import cache, live, metrics, page, plans, traces, trying, upstreams
 from gateway.admin.access import Access, Entrance
 from gateway.app import Gateway
 from gateway.guard import App, Guard
@@ -21,7 +21,15 @@ from gateway.inbound.strangers import HANDLERS, as_response
 
 Subject: TypeAlias = Callable[[Gateway], Sequence[Route]]
 
-SUBJECTS: Sequence[Subject] = (traces.routes, live.routes, upstreams.routes, plans.routes, cache.routes, trying.routes)
+SUBJECTS: Sequence[Subject] = (
+    metrics.routes,
+    traces.routes,
+    live.routes,
+    upstreams.routes,
+    plans.routes,
+    cache.routes,
+    trying.routes,
+)
 """What there is to see and to do, in the order in which `/api` lists it. The first line of a route's docstring says what it is for."""
 
 

@@ -13,10 +13,11 @@ from starlette.routing import Route
 from gateway.admin.orders import scope_of
 from gateway.admin.reading import read_json
 from gateway.admin.running import running
-from gateway.app import Gateway, RunningState
+from gateway.app import Gateway
 from gateway.caching import Counts, Hot
 from gateway.caching.clock import now
 from gateway.caching.tally import Tallied, TalliesState
+from gateway.running import RunningState
 
 HOTTEST = 10
 """Keys that are shown."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.app import Gateway, RunningState
+from gateway.app import Gateway
 from gateway.inbound.request import Refused
 from gateway.journal.state import JournalState
 from gateway.problem import of_status
+from gateway.running import RunningState
 
 
 def running(gateway: Gateway) -> RunningState:

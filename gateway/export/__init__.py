@@ -36,6 +36,7 @@ from gateway.telemetry import Attribute, SpanType, Trace
 
 if TYPE_CHECKING:
     from gateway.export.outbox import OutboxState
+    from gateway.metrics.state import MetricsState
 
 GRACE = 3.0
 """Seconds that the last spans may take to leave."""
@@ -69,6 +70,7 @@ class Tracing:
         self._processors: list[SpanProcessor] = []
         self._outbox: OutboxState | None = None
         self._watchers: tuple[Callable[[Trace], None], ...] = ()
+        self._metrics: MetricsState | None = None
 
     def start(self, environ: Mapping[str, str] = os.environ) -> None:
         """Start exporting where the environment says to; called in each worker's loop. Raises `StartError`."""
@@ -79,6 +81,10 @@ class Tracing:
         self._processors = [*self._given, *others]
         if OTLP_HTTP in names:
             self._outbox = _open_outbox(environ, self._provider.resource)
+
+    def measure(self, metrics: MetricsState) -> None:
+        """Count every trace here, until the stop. Counting has nothing recorded: it takes what a trace has in any case."""
+        self._metrics = metrics
 
     def watch(self, watcher: Callable[[Trace], None]) -> None:
         """Give this one, until the stop, every finished trace. What it wants of it it takes at once: the trace is emptied afterwards."""
@@ -111,6 +117,8 @@ class Tracing:
         root = trace.span(of, trace.remote_parent)
         if trace.recorded:
             root.own = own()
+        if self._metrics:
+            self._metrics.begin(of)
         return trace
 
     def finish(self, trace: Trace) -> None:
@@ -118,6 +126,8 @@ class Tracing:
         for span in trace.spans:
             if span.end is None:
                 span.end = trace.now()
+        if self._metrics:
+            self._metrics.note(trace)
         for sink in (*self._sinks, *self._watchers):
             sink(trace)
         if trace.sampled and trace.recorded:
@@ -135,7 +145,7 @@ class Tracing:
 
     async def stop(self) -> None:
         """Let the last spans leave, for `GRACE` seconds at most, without stopping the loop."""
-        self._watchers = ()
+        self._watchers, self._metrics = (), None
         outbox, self._outbox = self._outbox, None
         processors, self._processors = self._processors, []
         with suppress(TimeoutError):

@@ -24,25 +24,25 @@ class Trace:
     """A CLIENT span per attempt, by OpenTelemetry's conventions for HTTP clients."""
 
     upstream: Upstream = field(repr=False)
+    _has_several: bool = field(init=False, repr=False)
+    """Hosts: which one an attempt went to, only a span of its own can tell."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_has_several", bool(self.upstream.others))
 
     def __call__(self, caller: Caller) -> Caller:
         """A caller that leaves a span behind."""
         return partial(self._attempt, caller, {})
 
     async def _attempt(self, caller: Caller, types: dict[tuple[str, str], SpanType], call: Call) -> Reply:
-        if not call.span.trace.recorded:
-            # The upstream is told the step's span, and that nobody keeps it.
-            return await caller(call)
         # As many as there are steps that call this upstream.
         of = types.get((call.method, call.template)) or types.setdefault((call.method, call.template), self._type(call))
-        with call.span.child(of) as span:
-            # The query is left out: it may hold tokens, and no list of their names is complete.
-            span.own[telemetry.URL_FULL] = self.upstream.url + call.target.partition("?")[0]
+        with self._began(of, call) as span:
             if call.attempt > 1:
                 span.own[telemetry.HTTP_RESEND_COUNT] = call.attempt - 1
             # A cancellation is neither caught nor an error: whoever cancels has no use for the reply.
             try:
-                reply = await caller(call.varied(span, call.deadline, call.attempt))
+                reply = await caller(call.varied(span, call.deadline, call.attempt) if span.id else call)
             except CallTimeout:
                 # Cut off on purpose: nothing says that the upstream failed.
                 raise
@@ -59,6 +59,17 @@ class Trace:
             if reply.status >= 400:
                 span.fail(str(reply.status))
             return reply
+
+    def _began(self, of: SpanType, call: Call) -> Span:
+        trace = call.span.trace
+        if not trace.recorded and not self._has_several:
+            # The upstream is told the step's span, and that nobody keeps it.
+            return trace.gauge(of)
+        span = call.span.child(of)
+        if trace.recorded:
+            # The query is left out: it may hold tokens, and no list of their names is complete.
+            span.own[telemetry.URL_FULL] = self.upstream.url + call.target.partition("?")[0]
+        return span
 
     def _type(self, call: Call) -> SpanType:
         url = urlsplit(self.upstream.url)

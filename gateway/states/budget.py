@@ -46,6 +46,9 @@ class BudgetState:
     settled: float = field(default=-inf, repr=False)
     """Loop time."""
 
+    paid: int = field(default=0, repr=False)
+    """Extra calls that were paid for since the process began."""
+
     def earn(self, share: float) -> None:
         """There is a call, and it is worth this share of an extra one."""
         self.earned += share
@@ -56,6 +59,7 @@ class BudgetState:
         if self.balance < _WHOLE:
             return False
         self.balance = max(0.0, self.balance - 1)
+        self.paid += 1
         return True
 
     def lend(self) -> bool:

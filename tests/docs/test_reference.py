@@ -14,6 +14,7 @@ import typer
 
 from gateway import errors, policy, problem, spec, telemetry
 from gateway.cli import app
+from gateway.metrics.exposition import name_of
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -142,7 +143,16 @@ def test_every_span_and_attribute_is_documented() -> None:
     names = telemetry_names()
 
     assert "gateway.step.name" in names
-    assert sorted(name for name in names if f"`{name}`" not in page("tracing.md")) == []
+    assert sorted(name for name in names if f"`{name}`" not in page("tracing.md") + page("metrics.md")) == []
+
+
+def test_every_metric_is_documented() -> None:
+    """Its names, its meaning and its attributes stand in the page as they stand in the code; and no other does."""
+    rows = re.findall(r"^\| `(.+)` \| `(.+)` \| (histogram|counter|gauge) \| (.+) \| (.*) \|$", page("metrics.md"), re.MULTILINE)
+
+    shown = {metric: name_of(metric) + "_total" * (metric.kind == "counter") for metric in telemetry.METRICS}
+    attributes = [", ".join(f"`{name}`" for name in metric.attributes) for metric in shown]
+    assert rows == [(one.name, shown[one], one.kind, one.meaning, of) for one, of in zip(shown, attributes, strict=True)]
 
 
 def test_no_attribute_of_ours_is_made_up() -> None:

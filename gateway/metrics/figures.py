@@ -1,0 +1,121 @@
+"""Figures at one moment, and what several processes' come to together. Whole numbers all of them, so that sums are exact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+from gateway.telemetry import BUCKETS, Attribute, Span
+
+BOUNDS = tuple(round(bound * 1_000_000_000) for bound in BUCKETS)
+"""The buckets' upper bounds, in nanoseconds."""
+
+Labels: TypeAlias = tuple[tuple[str, Attribute], ...]
+"""Attributes by their names, sorted; what is not there is left out."""
+
+
+class Exemplar(NamedTuple):
+    """One of the requests that were counted, to be looked up."""
+
+    at: int
+    """Nanoseconds since the epoch."""
+
+    nanoseconds: int
+    trace: str
+    span: str
+
+
+def exemplar(span: Span) -> Exemplar:
+    """A span that is over, as one."""
+    assert span.end is not None
+    return Exemplar(span.end, span.end - span.start, f"{span.trace.id:032x}", f"{span.id:016x}")
+
+
+@dataclass(slots=True)
+class Distribution:
+    """How long things took."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    """How many took as long as a bucket's bound or less, and longer than the bound before it; the last has none."""
+
+    nanoseconds: int = 0
+    """All of them together."""
+
+    exemplars: dict[int, Exemplar] = field(default_factory=dict)
+    """The latest of a bucket that is exported."""
+
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return sum(self.counts)
+
+    def __add__(self, other: Distribution) -> Distribution:
+        counts = [one + two for one, two in zip(self.counts, other.counts, strict=True)]
+        return Distribution(counts, self.nanoseconds + other.nanoseconds, self._latest(other))
+
+    def _latest(self, other: Distribution) -> dict[int, Exemplar]:
+        both = [*self.exemplars.items(), *other.exemplars.items()]
+        return {bucket: max(one for at, one in both if at == bucket) for bucket, _ in both}
+
+
+Value: TypeAlias = int | Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The values of metrics at one moment, by the metric's name and the series' labels. Gauges are added as counters are: they count too."""
+
+    values: Mapping[str, Mapping[Labels, Value]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, told: Iterable[tuple[str, Mapping[str, Attribute | None], Value]]) -> Snapshot:
+        """Of single values; those of the same labels are added."""
+        values: dict[str, dict[Labels, Value]] = {}
+        for name, attributes, value in told:
+            series = values.setdefault(name, {})
+            _add(series, tuple(sorted((key, one) for key, one in attributes.items() if one is not None)), value)
+        return cls(values)
+
+    def __add__(self, other: Snapshot) -> Snapshot:
+        values = {name: dict(series) for name, series in self.values.items()}
+        for name, series in other.values.items():
+            mine = values.setdefault(name, {})
+            for labels, value in series.items():
+                _add(mine, labels, value)
+        return Snapshot(values)
+
+    def told(self) -> Any:
+        """The same as JSON has it, for another process."""
+        return {name: [[dict(labels), _told(value)] for labels, value in series.items()] for name, series in self.values.items()}
+
+    @classmethod
+    def heard(cls, told: Any) -> Snapshot:
+        """What another process has told."""
+        return cls.of((name, labels, _heard(value)) for name, series in told.items() for labels, value in series)
+
+
+def _add(series: dict[Labels, Value], labels: Labels, value: Value) -> None:
+    before = series.get(labels)
+    series[labels] = value if before is None else _sum(before, value)
+
+
+def _sum(one: Value, two: Value) -> Value:
+    if isinstance(one, int) and isinstance(two, int):
+        return one + two
+    assert isinstance(one, Distribution)  # a metric is of one kind
+    assert isinstance(two, Distribution)
+    return one + two
+
+
+def _told(value: Value) -> Any:
+    if isinstance(value, int):
+        return value
+    return [value.nanoseconds, value.counts, [[bucket, *one] for bucket, one in value.exemplars.items()]]
+
+
+def _heard(value: Any) -> Value:
+    if isinstance(value, int):
+        return value
+    nanoseconds, counts, exemplars = value
+    return Distribution(counts, nanoseconds, {bucket: Exemplar(*one) for bucket, *one in exemplars})

@@ -11,7 +11,7 @@ DEV := .venv/.dev-$(shell (pwd; cat pyproject.toml requirements/dev.txt) | cksum
 
 export PYTHON
 
-.PHONY: help demo serve test lint types check bench overload faults cache-tests docs lock clean
+.PHONY: help demo serve test lint types check bench overload faults cache-tests docs pictures lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ docs: $(DEV)  ## what is made from the code: the tables in docs/reference/config
 	@$(BIN)/python docs/reference/generate.py
 	@$(BIN)/gateway schema > config/gateway.schema.json
 	@for name in users orders catalog recommendations; do $(BIN)/python -m services $$name --openapi > config/openapi/$$name.json; done
+
+pictures: $(DEV)  ## of the console, in docs/pictures; needs Chromium
+	@$(BIN)/python docs/pictures/make.py
 
 lock:  ## requirements/*.txt from pyproject.toml (ARGS=--upgrade: the newest)
 	@sh requirements/lock.sh "$$(sh requirements/install.sh find)" $(ARGS)

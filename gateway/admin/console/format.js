@@ -3,6 +3,7 @@
 /** `0.4 ms`, `47.5 ms`, `1.24 s`; a dash for what nobody knows. */
 export function ms(value) {
   if (value === null || value === undefined) return "–";
+  if (value === 0) return "0 ms";
   if (value >= 10000) return `${(value / 1000).toFixed(1)} s`;
   if (value >= 1000) return `${(value / 1000).toFixed(2)} s`;
   return `${value.toFixed(value >= 100 ? 0 : 1)} ms`;

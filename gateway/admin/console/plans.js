@@ -73,6 +73,19 @@ export function layersOf(steps) {
   return layers;
 }
 
+/** Sort each column by where those are that its steps wait for, so that fewer lines cross. */
+function untangle(columns, needs) {
+  const place = new Map();
+  for (const column of columns) {
+    const middle = (name) => {
+      const known = (needs.get(name) ?? []).filter((need) => place.has(need));
+      return known.length ? known.reduce((sum, need) => sum + place.get(need), 0) / known.length : 0;
+    };
+    column.sort((one, other) => middle(one) - middle(other));
+    column.forEach((name, index) => place.set(name, column.length > 1 ? index / (column.length - 1) : 0.5));
+  }
+}
+
 function graph(plan) {
   const layers = layersOf(plan.steps);
   const last = 1 + Math.max(0, ...layers.values());
@@ -81,6 +94,7 @@ function graph(plan) {
   columns[0].push("");
   for (const step of plan.steps) columns[layers.get(step.name) + 1].push(step.name);
   columns[last + 1].push("→");
+  untangle(columns, new Map(plan.steps.map((step) => [step.name, step.needs])));
   const needed = new Set(plan.steps.flatMap((step) => step.needs));
   const edges = plan.steps.flatMap((step) => [
     ...(step.needs.length ? step.needs : [""]).map((need) => ({ from: need, to: step.name, optional: step.optional })),

@@ -43,8 +43,7 @@ export async function showTraces(root, { rest, query, about, signal }) {
 
   async function search(changes) {
     query = new URLSearchParams(changes);
-    const at = `#/traces${chosen ? `/${chosen}` : ""}${query.size ? `?${query}` : ""}`;
-    history.replaceState(null, "", at);
+    history.replaceState(null, "", place(chosen, query));
     before = null;
     list.replaceChildren();
     try {
@@ -63,7 +62,7 @@ export async function showTraces(root, { rest, query, about, signal }) {
     try {
       const trace = await ask(`/api/traces/${chosen}`, { signal });
       if (wanted !== chosen) return;
-      detail.replaceChildren(story(trace, about));
+      detail.replaceChildren(h("a", { class: "back", href: place(null, query) }, "All requests"), story(trace, about));
       say(`${trace.method ?? ""} ${trace.target ?? trace.path}, ${trace.status ?? "no status"}, ${ms(trace.duration_ms)}`);
     } catch (error) {
       if (!signal.aborted) detail.replaceChildren(nothing("This trace is not here", error.message));
@@ -79,7 +78,7 @@ export async function showTraces(root, { rest, query, about, signal }) {
 
   root.addEventListener("key", ({ detail: key }) => {
     const links = [...list.querySelectorAll("a")];
-    if (key === "Escape") location.hash = `#/traces${query.size ? `?${query}` : ""}`;
+    if (key === "Escape") location.hash = place(null, query);
     else if (links.length) {
       const now = links.findIndex((link) => link.dataset.id === chosen);
       const next = links[Math.min(Math.max(now + (key === "j" ? 1 : -1), 0), links.length - 1)];
@@ -96,6 +95,11 @@ export async function showTraces(root, { rest, query, about, signal }) {
     choose(at.rest);
     return true;
   };
+}
+
+/** Where a trace is, or the list, with what is searched for. */
+function place(id, query) {
+  return `#/traces${id ? `/${id}` : ""}${query.size ? `?${query}` : ""}`;
 }
 
 function filters(query, search) {
@@ -125,7 +129,7 @@ export function entry(one, query = new URLSearchParams()) {
   const wrong = Object.entries(one.steps).filter(([, outcome]) => outcome !== "ok");
   const kind = kindOf(one.status, one.complete);
   return h("li", {},
-    h("a", { href: `#/traces/${one.id}${query.size ? `?${query}` : ""}`, "data-id": one.id },
+    h("a", { href: place(one.id, query), "data-id": one.id },
       h("time", { datetime: one.at }, clock(one.at)),
       chip(one.status ?? "left", kind),
       h("span", { class: "target" }, h("b", {}, one.method), " ", one.target ?? one.path),

@@ -16,9 +16,10 @@ export function layOut(trace) {
   const critical = new Set(trace.critical);
   const rows = [];
   const known = new Set(trace.spans.map((span) => span.id));
+  const upstream = new Map(trace.spans.filter((span) => span.role === "step").map((span) => [span.id, span.attributes["gateway.upstream.name"]]));
   const visit = (span, depth) => {
     const inside = (below.get(span.id) ?? []).sort((one, other) => one.start_ms - other.start_ms);
-    rows.push({ span, depth, isCritical: depth === 0 || critical.has(span.id), marks: marksOf(span, trace), waits: waitsOf(span, inside) });
+    rows.push({ span, depth, isCritical: depth === 0 || critical.has(span.id), marks: marksOf(span, trace, upstream.get(span.parent)), waits: waitsOf(span, inside) });
     for (const child of inside) visit(child, depth + 1);
   };
   for (const span of trace.spans) if (span.parent === null || !known.has(span.parent)) visit(span, 0);
@@ -41,7 +42,7 @@ function waitsOf(span, inside) {
 }
 
 /** What there is to say of a span in a word or two: `[text, kind, title]`. */
-function marksOf(span, trace) {
+function marksOf(span, trace, usual) {
   const get = (name) => span.attributes[`gateway.${name}`];
   const marks = [];
   const status = span.attributes["http.response.status_code"];
@@ -49,7 +50,7 @@ function marksOf(span, trace) {
     if (status) marks.push([status, status >= 500 ? "bad" : status >= 400 ? "warn" : "good"]);
     if (trace.complete === false) marks.push(["partial", "warn"]);
   }
-  if (span.role === "attempt") marks.push(...ofAttempt(span, status));
+  if (span.role === "attempt") marks.push(...ofAttempt(span, status, usual));
   if (span.role === "step" || span.role === "undo") {
     const outcome = get("step.outcome") ?? "cancelled";
     if (outcome !== "ok") marks.push([outcome, OUTCOMES[outcome] ?? "calm", get("step.reason")]);
@@ -63,12 +64,13 @@ function marksOf(span, trace) {
   return marks;
 }
 
-function ofAttempt(span, status) {
+function ofAttempt(span, status, usual) {
   const get = (name) => span.attributes[`gateway.${name}`];
   const marks = [];
   const retry = span.attributes["http.request.resend_count"];
   const error = span.attributes["error.type"];
   if (retry) marks.push([`retry ${retry}`, "path"]);
+  if (usual && get("upstream.name") !== usual) marks.push([get("upstream.name"), "path", `in place of ${usual}`]);
   if (status) marks.push([status, status >= 500 ? "bad" : status >= 400 ? "warn" : "good"]);
   else if (error) marks.push([words(error), "bad", error]);
   else marks.push(["cut short", "calm", "another copy was first, or nobody waited any more"]);

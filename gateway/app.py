@@ -40,6 +40,7 @@ from gateway.journal.state import keep_journal
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
 from gateway.metrics.gauges import Gauges
+from gateway.metrics.sharing import add_up
 from gateway.metrics.state import MetricsState
 from gateway.plan import Plan, broken_on_purpose, kept_upstreams
 from gateway.plan.needs import needs_of
@@ -179,14 +180,12 @@ class Gateway:
         self.tracing.start()
         self._tell_of_faults()
         called = self._upstreams()
-        journaling = keep_journal(self.journal, needs_of(self.plans), __version__, self.revision)
+        journaling = keep_journal(self.journal, needs_of(self.plans), __version__, self.revision, add_up)
         async with (
             journaling as journal,
             make_client(self._transport, (upstream for upstream, _ in called)) as client,
             open_store(self.spec.cache, self.board) as (store, board),
         ):
-            if journal:
-                self.tracing.watch(journal.put)
             limits, shedding = LimitsState(), self._shedding()
             outcomes = OutcomesState(MemoryStore(self.spec.outcomes_size))
             ways = {one.name: WaysState(one, limits, partial(make_sender, one, client, headers)) for one, headers in called}
@@ -194,6 +193,9 @@ class Gateway:
             background, gauges = BackgroundState(self.tracing), Gauges([*ways.values()], store, client.wire, shedding)
             kept, counts = KeptState(store, background), MetricsState(self.plans, gauges)
             self.tracing.measure(counts)
+            if journal:
+                journal.tell = counts.tell
+                self.tracing.watch(journal.put)
             self._running = running = RunningState(
                 limits, store, board, outcomes, ways, background, kept, counts, journal, shedding
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -20,6 +20,9 @@ MOST_BYTES = 64 * 1024 * 1024
 
 PATIENCE = 1.0
 """Seconds that another process may keep this one from writing."""
+
+LEFT = 0
+"""In the place of a process: those that are no more."""
 
 _OURS = 0x46616E69
 """`application_id`: tells a journal from other programs' files."""
@@ -90,10 +93,17 @@ class JournalFile:
             if rows:
                 self._make_room()
 
-    def forget(self, process: int, before: float) -> None:
-        """This process leaves; and so have those that have told nothing since then."""
+    def fold(self, process: int, before: float, add_up: Callable[[Sequence[bytes]], bytes]) -> None:
+        """This process leaves, or is about to begin; and there may be others that are no more, and have told nothing since then. What they
+        told last is kept as one word, so that it does not go with them.
+        """
         with self._writing():
-            self._connection.execute("DELETE FROM workers WHERE process = ? OR at < ?", (process, before))
+            found = self._rows("SELECT process, told FROM workers WHERE process IN (?, ?) OR at < ?", process, LEFT, before)
+            left = {one: told for one, told in found if one in (process, LEFT) or not _is_there(one)}
+            for one in left:
+                self._connection.execute("DELETE FROM workers WHERE process = ?", (one,))
+            if left:
+                self._connection.execute("INSERT INTO workers VALUES (?, ?, ?)", (LEFT, 0.0, add_up([*left.values()])))
 
     def search(self, search: Search) -> list[Summary]:
         """Those asked for, the newest first."""
@@ -119,7 +129,11 @@ class JournalFile:
 
     def workers(self, since: float) -> list[Worker]:
         """The processes that have told something of themselves since then."""
-        return [Worker(*row) for row in self._rows("SELECT * FROM workers WHERE at >= ? ORDER BY process", since)]
+        return [one for one in self.everyone() if one.process != LEFT and one.at >= since]
+
+    def everyone(self) -> list[Worker]:
+        """All that ever told something of themselves; those that have left as one, whose process is `LEFT`."""
+        return [Worker(*row) for row in self._rows("SELECT * FROM workers ORDER BY process")]
 
     def _claim(self) -> None:
         """Make the tables in a file that is empty; see whether one that is not is a journal, before anything is done to it."""
@@ -186,6 +200,17 @@ class JournalFile:
 
     def _value(self, sql: str) -> int:
         return int(self._rows(sql)[0][0])
+
+
+def _is_there(process: int) -> bool:
+    """It has not ended, though it may be silent: what it has told so far it will tell again."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _summary(*row: Any) -> Summary:

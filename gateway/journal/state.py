@@ -15,14 +15,14 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from gateway.formats.encode import Unencodable
-from gateway.journal.file import JournalFile, Unusable, Worker
+from gateway.journal.file import LEFT, JournalFile, Unusable, Worker
 from gateway.journal.keeping import KeepingState
 from gateway.journal.record import Finished, Service, Summary, pack, summarise
 from gateway.story import NOBODY, Needs
@@ -33,6 +33,9 @@ EVERY = 0.2
 
 TELL_EVERY = 1.0
 """Seconds between two words of a process about itself."""
+
+RARELY = 50
+"""How many times longer a process's word stands than it took to work out: a thousand busy endpoints have a megabyte to tell."""
 
 GONE = 3.0
 """Seconds without one after which a process is taken to have ended."""
@@ -49,19 +52,38 @@ _AT_ONCE = 200
 _log = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
+Tell: TypeAlias = Callable[[], Callable[[], bytes]]
+AddUp: TypeAlias = Callable[[Sequence[bytes]], bytes]
 
 
 class JournalState:
     """The journal, as long as the gateway runs."""
 
-    def __init__(self, path: Path, needs: Mapping[str, Needs], service: Service, keeping: KeepingState | None = None) -> None:
-        """Open the file. Raises `Unusable`."""
+    def __init__(
+        self,
+        path: Path,
+        needs: Mapping[str, Needs],
+        service: Service,
+        keeping: KeepingState | None = None,
+        add_up: AddUp = lambda _: b"{}",
+    ) -> None:
+        """Open the file. `add_up` makes one of what several processes have told of themselves. Raises `Unusable`."""
         self.service = service
         self.lost = 0
         """Traces that were to be kept and are not."""
 
-        self.told = b"{}"
-        """What this process tells of itself, as JSON; written once a second."""
+        self.tell: Tell = lambda: lambda: b"{}"
+        """What this process tells of itself: taken on the loop once a second, worked out as JSON by who writes it."""
+
+        self._add_up = add_up
+        self._told: Callable[[], bytes] | None = None
+        """What is to be written, until it is."""
+
+        self._word, self._took = b"{}", 0.0
+        """What was written last, and how many seconds it took to work out."""
+
+        self._telling = threading.Lock()
+        """Held from its taking to its having been written: no word comes after a newer one."""
 
         self._path = path
         self._needs = needs
@@ -92,6 +114,18 @@ class JournalState:
         """What each process of the gateway has last told of itself."""
         return await self.ask(lambda file: file.workers(_now() - GONE))
 
+    async def everyone(self) -> list[Worker]:
+        """The same, and what those have told that are no more; of this process it is of now. Raises `sqlite3.Error`, `Unusable`."""
+        self.look()
+        return await self.ask(self._exchange)
+
+    def look(self) -> float:
+        """Take what this process tells of itself, on the loop. Gives the seconds until it is worth another look: who has much to tell spends
+        little of his time on it.
+        """
+        self._told = self.tell()
+        return max(TELL_EVERY, self._took * RARELY)
+
     def start(self) -> threading.Thread:
         """Begin to write, in a thread that keeps no process from ending."""
         thread = threading.Thread(target=self._write_all, name="journal-write", daemon=True)
@@ -109,18 +143,31 @@ class JournalState:
         self._reader = self._reader or JournalFile(self._path)
         return question(self._reader)
 
+    def _exchange(self, file: JournalFile) -> list[Worker]:
+        with self._telling:
+            if worker := self._worker():
+                file.add([], worker)
+        return file.everyone()
+
     def _stop_reading(self) -> None:
         if self._reader:
             self._reader.close()
 
     def _write_all(self) -> None:  # 2
+        self._fold()
         while not self._closing.wait(EVERY):
             self._write()
-        while self._waiting:  # 4
+        while self._waiting or self._told:  # 4
             self._write()
-        with suppress(sqlite3.Error):
-            self._file.forget(self.service.process, _now() - GONE)
+        self._fold()
         self._file.close()
+
+    def _fold(self) -> None:
+        try:
+            self._file.fold(self.service.process, _now() - GONE, self._add_up)
+        except sqlite3.Error:
+            # Who starts next does it.
+            _log.debug("what left processes have told is not added up", exc_info=True)
 
     def _write(self) -> None:
         try:
@@ -130,7 +177,10 @@ class JournalState:
             _log.exception("traces are lost to the journal")
 
     def _write_batch(self) -> None:
-        worker = self._worker()
+        with self._telling:
+            self._add_batch(self._worker())
+
+    def _add_batch(self, worker: Worker | None) -> None:
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _AT_ONCE))]
         if not batch and not worker:
             return
@@ -152,10 +202,15 @@ class JournalState:
                 self.lost += 1
 
     def _worker(self) -> Worker | None:
-        if time.monotonic() < self._next_tell:
+        told, self._told = self._told, None
+        began = time.monotonic()
+        if told:
+            self._word = told()
+            self._took = time.monotonic() - began
+        elif began < self._next_tell:
             return None
-        self._next_tell = time.monotonic() + TELL_EVERY
-        return Worker(self.service.process, _now(), self.told)
+        self._next_tell = began + TELL_EVERY
+        return Worker(self.service.process, _now(), self._word)
 
     def _tell(self, trouble: str | None) -> None:  # 3
         if trouble and not self._is_in_trouble:
@@ -167,24 +222,38 @@ class JournalState:
 
 @asynccontextmanager
 async def keep_journal(
-    path: Path | None, needs: Mapping[str, Needs], version: str, revision: str
+    path: Path | None, needs: Mapping[str, Needs], version: str, revision: str, add_up: AddUp
 ) -> AsyncIterator[JournalState | None]:
     """The journal while the block runs; None where none is wanted, or where it cannot be had, which the log is told."""
-    journal = None if path is None else await asyncio.to_thread(_open, path, needs, Service(version, revision, os.getpid()))
+    service = Service(version, revision, os.getpid())
+    journal = None if path is None else await asyncio.to_thread(_open, path, needs, service, add_up)
     if journal is None:
         yield None
         return
-    thread = journal.start()
+    thread, looking = journal.start(), asyncio.create_task(_look(journal))
     try:
         yield journal
     finally:
+        looking.cancel()
+        journal.look()
         journal.stop()
         await _ended(thread)
 
 
-def _open(path: Path, needs: Mapping[str, Needs], service: Service) -> JournalState | None:
+async def _look(journal: JournalState) -> None:
+    while True:
+        pause = journal.look()
+        await asyncio.sleep(pause)
+
+
+def is_there(worker: Worker) -> bool:
+    """It has told something of itself just now."""
+    return worker.process != LEFT and worker.at >= _now() - GONE
+
+
+def _open(path: Path, needs: Mapping[str, Needs], service: Service, add_up: AddUp) -> JournalState | None:
     try:
-        return JournalState(path, needs, service)
+        return JournalState(path, needs, service, add_up=add_up)
     except Unusable as error:
         _log.warning("there is no journal: %s: %s", path, error)
         return None

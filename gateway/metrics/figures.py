@@ -45,6 +45,10 @@ class Distribution:
     exemplars: dict[int, Exemplar] = field(default_factory=dict)
     """The latest of a bucket that is exported."""
 
+    def copy(self) -> Distribution:
+        """As it is now."""
+        return Distribution(self.counts[:], self.nanoseconds, {**self.exemplars})
+
     @property
     def count(self) -> int:
         """How many there were."""

@@ -13,10 +13,12 @@ import os
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 from gateway import telemetry
 from gateway.metrics.figures import BOUNDS, Distribution, Snapshot, Value, exemplar
+from gateway.metrics.sharing import tell
 from gateway.plan import Plan
 from gateway.telemetry import Attribute, Span, SpanType, Trace
 
@@ -51,11 +53,11 @@ class _Counted:
         """A new count."""
         return self.by.setdefault(key if len(self.by) < MOST else (), Distribution())  # 2
 
-    def told(self) -> Iterator[Told]:
-        """What they come to."""  # 3
-        for key, taken in self.by.items():
+    def told(self, taken: Iterable[tuple[Key, Distribution]]) -> Iterator[Told]:
+        """What metrics make of what was counted."""  # 3
+        for key, one in taken:
             own = dict(zip((*self.names, *self.further), key, strict=True)) if key else _OVERFLOW
-            yield from self.tell(self.labels, own, taken)
+            yield from self.tell(self.labels, own, one)
 
 
 class MetricsState:
@@ -102,9 +104,19 @@ class MetricsState:
             if keeps:
                 taken.exemplars[bucket] = exemplar(span)
 
+    def take(self) -> Callable[[], Snapshot]:
+        """What there is now: taken at once, on the loop, and made a snapshot of wherever there is time for it."""
+        taken = [(counted, [(key, one.copy()) for key, one in counted.by.items()]) for counted in self._types.values()]
+        return partial(_made, taken, [*self._others(), *self._gauges()])
+
     def snapshot(self) -> Snapshot:
-        """What there is now."""
-        return Snapshot.of((*self._told(), *self._gauges()))
+        """The same, at once."""
+        return self.take()()
+
+    def tell(self) -> Callable[[], bytes]:
+        """The same for other processes."""
+        take = self.take()
+        return lambda: tell(take())
 
     def _meet(self, of: SpanType) -> _Counted:
         """A type that is seen for the first time: they are made when the gateway starts, or an upstream is first called."""
@@ -121,16 +133,14 @@ class MetricsState:
         if span.own.get(telemetry.ANSWER_COMPLETE) is False:
             self._partial[trace.root.type] = self._partial.get(trace.root.type, 0) + 1
 
-    def _told(self) -> Iterator[Told]:
+    def _others(self) -> Iterator[Told]:
         yield telemetry.WORKERS.name, {telemetry.PROCESS: os.getpid()}, 1
         yield telemetry.RELOADS.name, {}, 0
         for endpoint in self._endpoints:
             # What is not there yet would not be missed: a counter that begins with 1 has not grown.
             yield telemetry.PARTIAL.name, endpoint, 0
-        for of, partial in self._partial.items():
-            yield telemetry.PARTIAL.name, _only(of.attributes, telemetry.PARTIAL.attributes), partial
-        for counted in self._types.values():
-            yield from counted.told()
+        for of, lacking in self._partial.items():
+            yield telemetry.PARTIAL.name, _only(of.attributes, telemetry.PARTIAL.attributes), lacking
         for of, begun in self._begun.items():
             yield telemetry.SERVER_ACTIVE.name, _only(of.attributes, telemetry.SERVER_ACTIVE.attributes), begun - self._ended(of)
 
@@ -140,6 +150,10 @@ class MetricsState:
 
 UNCOUNTED = _Counted(("", "", ""), {}, lambda *_: iter(()))
 """Types that nothing is told of."""
+
+
+def _made(taken: Iterable[tuple[_Counted, Iterable[tuple[Key, Distribution]]]], others: Iterable[Told]) -> Snapshot:
+    return Snapshot.of((*(told for counted, found in taken for told in counted.told(found)), *others))
 
 
 def _only(own: Mapping[str, Attribute], names: Iterable[str]) -> dict[str, Attribute]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.journal.file import JournalFile, Unusable, Worker
+from gateway.journal.file import LEFT, JournalFile, Unusable, Worker
 from gateway.journal.record import Service, Summary, summarise, unpack
 from gateway.journal.search import BadSearch, Search, read_search
 from gateway.telemetry import HTTP_STATUS
@@ -171,11 +172,20 @@ def test_processes_tell_of_themselves_until_they_leave(file: JournalFile) -> Non
     file.add([], Worker(2, 20.0, b"{}"))
     file.add([], Worker(3, 5.0, b"{}"))
 
-    there = file.workers(since=15.0)
-    file.forget(2, before=15.0)
+    assert file.workers(since=15.0) == [Worker(1, 20.0, b"new"), Worker(2, 20.0, b"{}")]
 
-    assert there == [Worker(1, 20.0, b"new"), Worker(2, 20.0, b"{}")]
-    assert [one.process for one in file.workers(since=0.0)] == [1]
+
+def test_what_processes_have_told_stays_when_they_go(file: JournalFile) -> None:
+    """As one word; of those that are silent only when they are no more."""
+    gone, silent = 2**22 + 1, os.getpid()
+    for process, told in ((1, b"a"), (gone, b"b"), (silent, b"c"), (7, b"d")):
+        file.add([], Worker(process, 20.0 if process == 7 else 5.0, told))
+
+    file.fold(1, before=15.0, add_up=b"+".join)
+    file.fold(7, before=15.0, add_up=b"+".join)
+
+    assert [(one.process, one.told) for one in file.everyone()] == [(LEFT, b"a+b+d"), (silent, b"c")]
+    assert [one.process for one in file.workers(since=0.0)] == [silent]
 
 
 def test_it_is_for_this_user_alone(path: Path, file: JournalFile, finished: Any, rows: Any) -> None:

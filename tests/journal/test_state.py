@@ -49,7 +49,7 @@ def foreign(path: Path) -> Path:
 @pytest.fixture
 async def kept(path: Path) -> AsyncIterator[JournalState]:
     """A journal at work."""
-    async with keep_journal(path, {}, "0.1.0", "abc") as made:
+    async with keep_journal(path, {}, "0.1.0", "abc", b"".join) as made:
         assert made
         yield made
 
@@ -111,7 +111,7 @@ async def test_a_request_of_the_gateway_is_found_again(path: Path) -> None:
 
 async def test_what_waits_is_written_at_the_end(path: Path, finished: Any) -> None:
     """However soon that comes; and nothing of it goes on."""
-    async with keep_journal(path, {}, "0.1.0", "abc") as made:
+    async with keep_journal(path, {}, "0.1.0", "abc", b"".join) as made:
         assert made
         for number in range(1, 31):
             made.put(finished(number=number))
@@ -160,12 +160,25 @@ def test_where_too_many_wait_they_are_lost_and_counted(
 
 async def test_a_process_tells_of_itself_every_second(kept: JournalState, path: Path) -> None:
     """Whatever it has to tell, from its start on."""
-    kept.told = b'{"calls": 7}'
+    kept.tell = lambda: lambda: b'{"calls": 7}'
+    kept.look()
 
     await until(lambda: told(path) == [b'{"calls": 7}'])
     there = await kept.workers()
 
     assert [(one.process, one.told) for one in there] == [(kept.service.process, b'{"calls": 7}')]
+
+
+async def test_the_word_of_a_process_is_of_now_for_who_asks_for_all(kept: JournalState, path: Path) -> None:
+    """And none that is older comes after it."""
+    words = iter(range(1, 1000))
+    kept.tell = lambda: lambda: b"%d" % next(words)
+
+    heard = [[int(one.told) for one in await kept.everyone()] for _ in range(20)]
+
+    assert [len(one) for one in heard] == [1] * 20
+    assert heard == sorted(heard)
+    assert heard[0] < heard[-1]
 
 
 async def test_a_file_that_is_none_costs_the_journal_alone(foreign: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -241,7 +254,7 @@ async def test_a_disk_that_hangs_keeps_nobody_from_ending(path: Path, monkeypatc
     hung, let_go = threading.Event(), threading.Event()
     monkeypatch.setattr(journal, "GRACE", 0.05)
 
-    async with keep_journal(path, {}, "0.1.0", "abc") as made:
+    async with keep_journal(path, {}, "0.1.0", "abc", b"".join) as made:
         assert made
         monkeypatch.setattr(made, "_write", lambda: (hung.set(), let_go.wait(20)))
         await until(hung.is_set)
@@ -252,5 +265,5 @@ async def test_a_disk_that_hangs_keeps_nobody_from_ending(path: Path, monkeypatc
 
 async def test_without_a_file_there_is_no_journal() -> None:
     """Nothing is recorded for it either."""
-    async with keep_journal(None, {}, "0.1.0", "abc") as made:
+    async with keep_journal(None, {}, "0.1.0", "abc", b"".join) as made:
         assert made is None

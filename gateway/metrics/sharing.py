@@ -1,0 +1,42 @@
+"""What processes tell each other of their figures, and what all of them come to together.
+
+Each tells its own, again and again; whoever is asked adds up what all have told last. What has been counted stays when a process goes: a sum
+that fell would be taken for a new beginning by whoever watches it. What is read at a moment goes with its process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import add
+
+from gateway.formats.decode import Undecodable, decode_json
+from gateway.formats.encode import encode_json
+from gateway.metrics.figures import Snapshot
+from gateway.telemetry import METRICS
+
+_COUNTED = frozenset(metric.name for metric in METRICS if metric.kind != "gauge")
+
+
+def tell(snapshot: Snapshot) -> bytes:
+    """A snapshot as another process may read it."""
+    return encode_json({"metrics": snapshot.told()})
+
+
+def hear(told: bytes, *, is_there: bool = True) -> Snapshot:
+    """What a process has told; of one that is no more, what it has counted. Nothing, where it speaks as another version does."""
+    try:
+        values = decode_json(told).get("metrics", {})
+        return Snapshot.heard({name: series for name, series in values.items() if is_there or name in _COUNTED})
+    except (Undecodable, LookupError, TypeError, ValueError, AttributeError):
+        return Snapshot()
+
+
+def together(snapshots: Iterable[Snapshot]) -> Snapshot:
+    """All of them, added up."""
+    return reduce(add, snapshots, Snapshot())
+
+
+def add_up(told: Sequence[bytes]) -> bytes:
+    """One word for those of several processes that are no more."""
+    return tell(together(hear(one, is_there=False) for one in told))

@@ -16,7 +16,7 @@ ENDPOINTS = """
   - path: /a/{id}
     steps:
       user: { get: "users /users/{path.id}", forward: { headers: [x-who] } }
-      extra: { get: "users /extra?who={user.id}", optional: true, retry: { attempts: 2, backoff: 1ms } }
+      extra: { get: "users /extra?who={user.id}", optional: true, retry: { attempts: 2, backoff: 0.01ms } }
   - path: /orders
     method: POST
     steps: { order: { post: users /orders, body: "{body}" } }

@@ -224,6 +224,11 @@ async def test_traces_are_gone_through_with_the_keyboard(serve: Serve, open_page
 
     await page.get_by_text("1 request", exact=True).wait_for()
     assert f"q={first[:12]}" in page.url
+    await page.evaluate("location.hash = '#/plans/%'")
+    await page.get_by_role("heading", name="Plans").wait_for()
+    await page.keyboard.press("/")
+    await page.get_by_text("3 requests").wait_for()
+    assert await page.evaluate("document.activeElement.name") == "q"
 
 
 async def test_a_thousand_traces_are_listed(serve: Serve, open_page: Open) -> None:

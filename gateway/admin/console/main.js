@@ -21,8 +21,17 @@ let shown = null;
 /** `#/traces/ID?status=5xx` → its name, what follows, and its parameters. */
 function place() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
-  const [name, ...rest] = path.split("/").map(decodeURIComponent);
+  const [name, ...rest] = path.split("/").map(decoded);
   return { name: name in VIEWS ? name : "live", rest: rest.join("/"), query: new URLSearchParams(query) };
+}
+
+/** What somebody has typed may be no encoding of anything. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 async function go() {

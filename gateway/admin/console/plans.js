@@ -13,6 +13,8 @@ export async function showPlans(root, { rest, signal }) {
   const detail = h("section", { class: "detail", "aria-label": "Plan" });
   root.append(h("div", { class: "plans" }, h("section", { class: "list" }, h("h1", {}, "Plans"), list), detail));
 
+  let draw = null;
+
   function choose(name) {
     const plan = plans.find((one) => nameOf(one) === name) ?? plans[0];
     if (!plan) return detail.replaceChildren(nothing("There is no endpoint"));
@@ -20,19 +22,16 @@ export async function showPlans(root, { rest, signal }) {
     list.querySelector("[aria-current]")?.setAttribute("aria-current", "true");
     const picture = graph(plan);
     detail.replaceChildren(head(plan), picture.element, text(plan));
-    picture.draw();
+    draw = picture.draw;
+    draw();
   }
 
   choose(rest);
-  window.addEventListener("resize", () => choose(place()), { signal });
+  window.addEventListener("resize", () => draw?.(), { signal });
   return (at) => {
     choose(at.rest);
     return true;
   };
-}
-
-function place() {
-  return decodeURIComponent(location.hash.replace(/^#\/plans\/?/, ""));
 }
 
 function nameOf(plan) {

@@ -12,6 +12,8 @@ const KINDS = { failed: "bad", fallback: "warn" };
 const SLOW = [["", "any time"], ["100", "over 100 ms"], ["300", "over 300 ms"], ["1000", "over 1 s"]];
 
 export async function showTraces(root, { rest, query, about, signal }) {
+  const isSearching = query.has("search");
+  query.delete("search");
   const list = h("ol", { class: "requests", "aria-label": "Requests, the newest first" });
   const more = h("button", { class: "quiet", click: () => load() }, "Older requests");
   const told = h("p", { class: "told", role: "status" });
@@ -88,7 +90,7 @@ export async function showTraces(root, { rest, query, about, signal }) {
   }, { signal });
 
   await Promise.all([load(), choose(rest)]);
-  if (query.has("search")) view.querySelector("input[type=search]").focus();
+  if (isSearching) view.querySelector("input[type=search]").focus();
 
   return (at) => {
     if (at.query.toString() !== query.toString()) return false;

@@ -84,6 +84,7 @@ export async function showTraces(root, { rest, query, about, signal }) {
     else if (links.length) {
       const now = links.findIndex((link) => link.dataset.id === chosen);
       const next = links[Math.min(Math.max(now + (key === "j" ? 1 : -1), 0), links.length - 1)];
+      chosen = next.dataset.id; // at once: the next key may come before the address has changed
       location.replace(next.hash);
       next.focus({ preventScroll: true });
     }

@@ -91,6 +91,7 @@ def _tracing(url: str) -> dict[str, str]:
     """Spans of the requests that say so themselves, and of no others."""
     return {
         "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+        "OTEL_METRICS_EXPORTER": "none",
         "OTEL_TRACES_SAMPLER": "parentbased_always_off",
         "OTEL_BSP_SCHEDULE_DELAY": "200",
     }

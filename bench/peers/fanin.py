@@ -38,7 +38,7 @@ def untraced(_scene: Scene) -> Mapping[str, str]:
 
 def exported(scene: Scene) -> Mapping[str, str]:
     """Every span goes to the collector, the last of them 0.2 seconds after the last request, so that nobody has to wait long for it."""
-    return {"OTEL_EXPORTER_OTLP_ENDPOINT": scene.collector, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": scene.collector, "OTEL_BSP_SCHEDULE_DELAY": "200", "OTEL_METRICS_EXPORTER": "none"}
 
 
 def sampled(scene: Scene) -> Mapping[str, str]:

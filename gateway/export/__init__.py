@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, DEFAULT_OFF, DEFAULT_ON, Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -30,17 +29,28 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from gateway import __version__
 from gateway.errors import StartError
+from gateway.export.aside import aside
 from gateway.export.readable import KINDS, readable_spans
-from gateway.export.settings import OTLP_HTTP, batch_policy, collector_policy, exporters, is_disabled
+from gateway.export.settings import (
+    OTLP_HTTP,
+    batch_policy,
+    collector_policy,
+    exporters,
+    is_disabled,
+    metric_exporters,
+    metric_times,
+)
 from gateway.telemetry import Attribute, SpanType, Trace
 
 if TYPE_CHECKING:
+    from gateway.export.measures import MeasuresState
     from gateway.export.outbox import OutboxState
     from gateway.metrics.state import MetricsState
 
 GRACE = 3.0
 """Seconds that the last spans may take to leave."""
 
+TRACES, METRICS = "traces", "metrics"
 _SCOPE = InstrumentationScope("fanin", __version__)
 _NOWHERE = Context()
 _CONSTANT = (ALWAYS_ON, ALWAYS_OFF, DEFAULT_ON, DEFAULT_OFF)
@@ -71,6 +81,7 @@ class Tracing:
         self._outbox: OutboxState | None = None
         self._watchers: tuple[Callable[[Trace], None], ...] = ()
         self._metrics: MetricsState | None = None
+        self._measures: MeasuresState | None = None
 
     def start(self, environ: Mapping[str, str] = os.environ) -> None:
         """Start exporting where the environment says to; called in each worker's loop. Raises `StartError`."""
@@ -81,10 +92,14 @@ class Tracing:
         self._processors = [*self._given, *others]
         if OTLP_HTTP in names:
             self._outbox = _open_outbox(environ, self._provider.resource)
+        if kinds := [_installed(name, METRICS) for name in metric_exporters(environ)]:
+            self._measures = _open_measures(environ, kinds, self._provider.resource)
 
     def measure(self, metrics: MetricsState) -> None:
         """Count every trace here, until the stop. Counting has nothing recorded: it takes what a trace has in any case."""
         self._metrics = metrics
+        if self._measures:
+            self._measures.start(metrics.take)
 
     def watch(self, watcher: Callable[[Trace], None]) -> None:
         """Give this one, until the stop, every finished trace. What it wants of it it takes at once: the trace is emptied afterwards."""
@@ -147,13 +162,16 @@ class Tracing:
         """Let the last spans leave, for `GRACE` seconds at most, without stopping the loop."""
         self._watchers, self._metrics = (), None
         outbox, self._outbox = self._outbox, None
+        measures, self._measures = self._measures, None
         processors, self._processors = self._processors, []
+        ends = (
+            *((outbox.stop(),) if outbox else ()),
+            *((measures.stop(),) if measures else ()),
+            *((aside(partial(_shut_down, processors), "fanin-export-stop"),) if processors else ()),
+        )
         with suppress(TimeoutError):
             async with asyncio.timeout(GRACE):
-                if outbox:
-                    await outbox.stop()
-                if processors:
-                    await _shut_down(processors)
+                await asyncio.gather(*ends)
 
     def _export(self, trace: Trace) -> None:
         if self._longest is not None:
@@ -196,27 +214,23 @@ def _open_outbox(environ: Mapping[str, str], resource: Resource) -> OutboxState:
     return outbox
 
 
-def _installed(name: str) -> Callable[[], SpanExporter]:
+def _open_measures(environ: Mapping[str, str], kinds: Iterable[Callable[[], Any]], resource: Resource) -> MeasuresState:
+    from gateway.export.measures import MeasuresState, of_process
+
+    return MeasuresState([kind() for kind in kinds], of_process(resource), _SCOPE, *metric_times(environ))
+
+
+def _installed(name: str, signal: str = TRACES) -> Callable[[], Any]:
     """An exporter by its name, as the SDK finds them."""
-    for found in entry_points(group="opentelemetry_traces_exporter", name=name):
-        return cast("Callable[[], SpanExporter]", found.load())
-    raise StartError(
-        f"the exporter {name!r}, which OTEL_TRACES_EXPORTER or OTEL_EXPORTER_OTLP_PROTOCOL asks for, is not installed"
-    )
+    for found in entry_points(group=f"opentelemetry_{signal}_exporter", name=name):
+        return cast("Callable[[], Any]", found.load())
+    variable = f"OTEL_{signal.upper()}_EXPORTER"
+    raise StartError(f"the exporter {name!r}, which {variable} or OTEL_EXPORTER_OTLP_PROTOCOL asks for, is not installed")
 
 
-async def _shut_down(processors: Iterable[SpanProcessor]) -> None:
-    loop, done = asyncio.get_running_loop(), asyncio.Event()
-
-    def shut_down() -> None:
-        for processor in processors:
-            processor.shutdown()
-        with suppress(RuntimeError):  # The loop may have gone on without us.
-            loop.call_soon_threadsafe(done.set)
-
-    # A daemon: one that hangs must not keep the process.
-    threading.Thread(target=shut_down, name="fanin-export-stop", daemon=True).start()
-    await done.wait()
+def _shut_down(processors: Iterable[SpanProcessor]) -> None:
+    for processor in processors:
+        processor.shutdown()
 
 
 def _resource() -> Resource:

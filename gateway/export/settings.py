@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from opentelemetry.environment_variables import OTEL_TRACES_EXPORTER
+from opentelemetry.environment_variables import OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER
 from opentelemetry.sdk.environment_variables import (
     OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
     OTEL_BSP_MAX_QUEUE_SIZE,
     OTEL_BSP_SCHEDULE_DELAY,
     OTEL_EXPORTER_OTLP_ENDPOINT,
+    OTEL_METRIC_EXPORT_INTERVAL,
+    OTEL_METRIC_EXPORT_TIMEOUT,
     OTEL_SDK_DISABLED,
 )
 from opentelemetry.util.re import parse_env_headers
@@ -26,6 +28,9 @@ from gateway.policy import TlsPolicy
 
 OTLP_HTTP = "otlp"
 """The one exporter that is our own: OTLP over HTTP, in protobuf."""
+
+_METRIC_TIMES = ((OTEL_METRIC_EXPORT_INTERVAL, 60_000), (OTEL_METRIC_EXPORT_TIMEOUT, 30_000))
+"""Milliseconds."""
 
 _log = logging.getLogger(__name__)
 
@@ -76,12 +81,28 @@ def is_disabled(environ: Mapping[str, str]) -> bool:
 
 def exporters(environ: Mapping[str, str]) -> list[str]:
     """Names of the exporters that are asked for. Nothing is exported unless an endpoint or an exporter is named."""
-    named = [name.strip() for name in environ.get(OTEL_TRACES_EXPORTER, "").split(",") if name.strip()]
-    if not named and _otlp(environ, "ENDPOINT"):
-        named = [OTLP_HTTP]
-    if "none" in named:
-        return []
+    named = _named(environ, OTEL_TRACES_EXPORTER, "TRACES")
     return [_spoken(environ) if name == OTLP_HTTP else name for name in named]
+
+
+def metric_exporters(environ: Mapping[str, str]) -> list[str]:
+    """The same for metrics. `prometheus` is none: that is on the admin side, whoever asks."""
+    named = _named(environ, OTEL_METRICS_EXPORTER, "METRICS")
+    spoken = {"otlp": "otlp_proto_http", "otlp_proto_grpc": "otlp_proto_grpc"}
+    return [spoken[_spoken(environ, "METRICS")] if name == OTLP_HTTP else name for name in named if name != "prometheus"]
+
+
+def metric_times(environ: Mapping[str, str]) -> tuple[float, float]:
+    """Seconds between two exports of metrics, and those that one may take."""
+    every, timeout = (_number(environ, name, usual) for name, usual in _METRIC_TIMES)
+    return every / 1000, timeout / 1000
+
+
+def _named(environ: Mapping[str, str], variable: str, signal: str) -> list[str]:
+    named = [name.strip() for name in environ.get(variable, "").split(",") if name.strip()]
+    if not named and _otlp(environ, "ENDPOINT", signal):
+        return [OTLP_HTTP]
+    return [] if "none" in named else named
 
 
 def batch_policy(environ: Mapping[str, str]) -> BatchPolicy:
@@ -114,22 +135,22 @@ def collector_policy(environ: Mapping[str, str]) -> CollectorPolicy:
     )
 
 
-def _name(environ: Mapping[str, str], what: str) -> str:
-    """The variable for traces alone when it is set, else the one for everything."""
-    own = f"OTEL_EXPORTER_OTLP_TRACES_{what}"
+def _name(environ: Mapping[str, str], what: str, signal: str = "TRACES") -> str:
+    """The variable for traces alone, or for metrics, when it is set, else the one for everything."""
+    own = f"OTEL_EXPORTER_OTLP_{signal}_{what}"
     return own if environ.get(own) else f"OTEL_EXPORTER_OTLP_{what}"
 
 
-def _otlp(environ: Mapping[str, str], what: str) -> str:
-    return environ.get(_name(environ, what), "").strip()
+def _otlp(environ: Mapping[str, str], what: str, signal: str = "TRACES") -> str:
+    return environ.get(_name(environ, what, signal), "").strip()
 
 
-def _spoken(environ: Mapping[str, str]) -> str:
-    protocol = _otlp(environ, "PROTOCOL") or "http/protobuf"
+def _spoken(environ: Mapping[str, str], signal: str = "TRACES") -> str:
+    protocol = _otlp(environ, "PROTOCOL", signal) or "http/protobuf"
     try:
         return _BY_PROTOCOL[protocol]
     except KeyError:
-        raise StartError(f"{_name(environ, 'PROTOCOL')} is none of {', '.join(_BY_PROTOCOL)}") from None
+        raise StartError(f"{_name(environ, 'PROTOCOL', signal)} is none of {', '.join(_BY_PROTOCOL)}") from None
 
 
 def _url(environ: Mapping[str, str]) -> str:

@@ -80,7 +80,7 @@ class ThrottlePolicy(Policy):
     """So many calls are made for each that the upstream takes. With 2 half of what it sees are too many, and it learns at once when it
     can take more; nearer to 1 it is spared more."""
 
-    window: Duration = Field(5.0, json_schema_extra={"default": "5s"})
+    window: Duration = Field(3.0, json_schema_extra={"default": "3s"})
     """How far back calls are counted. Twice as long is what it takes to let all calls through after an outage."""
 
     least: int = Field(20, ge=1, le=100_000)

@@ -109,6 +109,18 @@ async def test_what_nobody_looks_at_is_not_recorded(upstream: Any, make_call: An
     assert upstream.calls[0].span is trace.root
 
 
+async def test_which_of_several_hosts_was_asked_is_measured_too(upstream: Any, make_call: Any) -> None:
+    """An attempt has a span of its own for it, and nothing in it that is for readers."""
+    trace = Tracing().begin(ROOT, {}, dict)
+    several = Upstream("users", "http://one.test", "", 1000, {}, others=("http://two.test",))
+    upstream.replies(200)
+
+    await TraceLayer(several)(upstream)(make_call(span=trace.root))
+
+    assert upstream.calls[0].span is trace.spans[1]
+    assert trace.spans[1].own == {"http.response.status_code": 200}
+
+
 def test_a_trace_lets_go_of_its_spans() -> None:
     """They hold each other, and would have to be found by the garbage collector."""
     tracing, kept = _tracing()

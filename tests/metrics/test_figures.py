@@ -44,3 +44,12 @@ def test_what_is_told_is_heard(told: list[Any]) -> None:
     snapshot = Snapshot.of(told)
 
     assert Snapshot.heard(json.loads(json.dumps(snapshot.told()))) == snapshot
+
+
+def test_the_latest_exemplar_stays() -> None:
+    """Of the same bucket; it is looked up while it is still kept somewhere."""
+    old, new = (Exemplar(at, 7, "a" * 32, "b" * 16) for at in (1, 2))
+
+    one, two = Distribution(exemplars={3: old}), Distribution(exemplars={3: new, 4: old})
+
+    assert (one + two).exemplars == (two + one).exemplars == {3: new, 4: old}

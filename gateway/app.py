@@ -177,7 +177,7 @@ class Gateway:
         """The time in which endpoints answer. The app has it for its own; an app that this one is mounted in has to be given it, as
         `FastAPI(lifespan=gateway.lifespan)`, since nobody starts what is mounted.
         """
-        self.tracing.start()
+        self.tracing.start(rule=self.spec.telemetry)
         self._tell_of_faults()
         called = self._upstreams()
         journaling = keep_journal(self.journal, needs_of(self.plans), __version__, self.revision, add_up)

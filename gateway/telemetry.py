@@ -57,6 +57,7 @@ HEDGE = "gateway.hedge"
 ANSWER_COMPLETE = "gateway.answer.complete"
 PLAN_STEPS = "gateway.plan.steps"
 CONFIG_REVISION = "gateway.config.revision"
+TRACE_KEPT = "gateway.trace.kept"
 
 FREE_TEXT = frozenset({URL_PATH, URL_FULL, USER_AGENT, STEP_REASON})
 """What hardly ever has the same value twice. All other attributes have few values, so that whoever encodes them may keep them."""

@@ -52,6 +52,7 @@ SECTIONS = {
     "TransformSpec": "transform",
     "AnswerSpec": "answer",
     "ShedPolicy": "shed",
+    "TelemetryPolicy": "telemetry",
     "StorageSpec": "storage",
     "RedisSpec": "redis",
 }

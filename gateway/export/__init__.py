@@ -39,8 +39,11 @@ from gateway.export.settings import (
     is_disabled,
     metric_exporters,
     metric_times,
+    warn_of_propagators,
 )
-from gateway.telemetry import Attribute, SpanType, Trace
+from gateway.export.tail import has_rule, why_kept
+from gateway.policy.telemetry import TelemetryPolicy
+from gateway.telemetry import TRACE_KEPT, Attribute, SpanType, Trace
 
 if TYPE_CHECKING:
     from gateway.export.measures import MeasuresState
@@ -82,11 +85,13 @@ class Tracing:
         self._watchers: tuple[Callable[[Trace], None], ...] = ()
         self._metrics: MetricsState | None = None
         self._measures: MeasuresState | None = None
+        self._rule: TelemetryPolicy | None = None
 
-    def start(self, environ: Mapping[str, str] = os.environ) -> None:
-        """Start exporting where the environment says to; called in each worker's loop. Raises `StartError`."""
+    def start(self, environ: Mapping[str, str] = os.environ, rule: TelemetryPolicy | None = None) -> None:
+        """Start exporting where the environment says to, and what the rule has kept; called in each worker's loop. Raises `StartError`."""
         if is_disabled(environ):
             return
+        warn_of_propagators(environ)
         names = exporters(environ)
         others = [BatchSpanProcessor(_installed(name)()) for name in names if name != OTLP_HTTP]
         self._processors = [*self._given, *others]
@@ -94,6 +99,7 @@ class Tracing:
             self._outbox = _open_outbox(environ, self._provider.resource)
         if kinds := [_installed(name, METRICS) for name in metric_exporters(environ)]:
             self._measures = _open_measures(environ, kinds, self._provider.resource)
+        self._rule = rule if rule and has_rule(rule) and (self._outbox or self._processors) else None
 
     def measure(self, metrics: MetricsState) -> None:
         """Count every trace here, until the stop. Counting has nothing recorded: it takes what a trace has in any case."""
@@ -127,7 +133,9 @@ class Tracing:
             next_id=self._next_id,
             remote_parent=remote.span_id if remote.is_valid else None,
             tracestate=decision.trace_state.to_header() if decision.trace_state else "",
-            recorded=bool(is_wanted or self._sinks or self._watchers or (sampled and (self._outbox or self._processors))),
+            recorded=bool(
+                is_wanted or self._sinks or self._watchers or self._rule or (sampled and (self._outbox or self._processors))
+            ),
         )
         root = trace.span(of, trace.remote_parent)
         if trace.recorded:
@@ -141,11 +149,12 @@ class Tracing:
         for span in trace.spans:
             if span.end is None:
                 span.end = trace.now()
+        is_exported = trace.recorded and (trace.sampled or self._keeps(trace))
         if self._metrics:
             self._metrics.note(trace)
         for sink in (*self._sinks, *self._watchers):
             sink(trace)
-        if trace.sampled and trace.recorded:
+        if is_exported:
             self._export(trace)
         if not self._sinks:
             # A trace and its spans hold each other. Let go, they vanish without the garbage collector having to find them: 1 µs.
@@ -160,7 +169,7 @@ class Tracing:
 
     async def stop(self) -> None:
         """Let the last spans leave, for `GRACE` seconds at most, without stopping the loop."""
-        self._watchers, self._metrics = (), None
+        self._watchers, self._metrics, self._rule = (), None, None
         outbox, self._outbox = self._outbox, None
         measures, self._measures = self._measures, None
         processors, self._processors = self._processors, []
@@ -172,6 +181,13 @@ class Tracing:
         with suppress(TimeoutError):
             async with asyncio.timeout(GRACE):
                 await asyncio.gather(*ends)
+
+    def _keeps(self, trace: Trace) -> bool:
+        """The tail rule has it exported, and the trace says why."""
+        why = why_kept(trace, self._rule) if self._rule else None
+        if why:
+            trace.root.own[TRACE_KEPT] = why
+        return why is not None
 
     def _export(self, trace: Trace) -> None:
         if self._longest is not None:

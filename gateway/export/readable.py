@@ -1,4 +1,4 @@
-"""Spans as the SDK's processors want them."""
+"""Spans as the SDK's processors want them: marked as sampled, or they would drop what the tail rule has kept."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _parent(span: Span) -> SpanContext | None:
 
 def _context(trace: Trace, span_id: int, *, is_remote: bool) -> SpanContext:
     state = TraceState.from_header([trace.tracestate]) if trace.tracestate else None
-    return SpanContext(trace.id, span_id, is_remote, _flags(sampled=trace.sampled), state)
+    return SpanContext(trace.id, span_id, is_remote, _flags(sampled=True), state)
 
 
 def _link(link: telemetry.Link) -> Link:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from opentelemetry.environment_variables import OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER
+from opentelemetry.environment_variables import OTEL_METRICS_EXPORTER, OTEL_PROPAGATORS, OTEL_TRACES_EXPORTER
 from opentelemetry.sdk.environment_variables import (
     OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
     OTEL_BSP_MAX_QUEUE_SIZE,
@@ -83,6 +83,13 @@ def exporters(environ: Mapping[str, str]) -> list[str]:
     """Names of the exporters that are asked for. Nothing is exported unless an endpoint or an exporter is named."""
     named = _named(environ, OTEL_TRACES_EXPORTER, "TRACES")
     return [_spoken(environ) if name == OTLP_HTTP else name for name in named]
+
+
+def warn_of_propagators(environ: Mapping[str, str]) -> None:
+    """Trace context is all that is spoken; whoever asks for something else should not find out by its absence."""
+    asked = {name.strip().lower() for name in environ.get(OTEL_PROPAGATORS, "").split(",")} - {""}
+    if asked and "tracecontext" not in asked:
+        _log.warning("OTEL_PROPAGATORS is not read: what goes in and out is W3C Trace Context")
 
 
 def metric_exporters(environ: Mapping[str, str]) -> list[str]:

@@ -6,11 +6,10 @@ the slow, the failed and the partial ones, so many a second again. What is kept 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway import telemetry
-from gateway.telemetry import Span, Trace
+from gateway.story import is_complete
+from gateway.telemetry import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +77,3 @@ def tells(trace: Trace, slow: float) -> bool:
     if root.error or (root.end or root.start) - root.start >= slow * 1e9:
         return True
     return is_complete(trace.spans) is False
-
-
-def is_complete(spans: Sequence[Span]) -> bool | None:
-    """Whether the answer has everything; None where none was made."""
-    last = spans[-1]
-    return bool(last.own.get(telemetry.ANSWER_COMPLETE, True)) if last.type is telemetry.SHAPE else None

@@ -11,8 +11,7 @@ from typing import Any
 from gateway import telemetry
 from gateway.formats.decode import decode_json
 from gateway.formats.encode import encode_json
-from gateway.journal.keeping import is_complete
-from gateway.story import Needs, steps_of
+from gateway.story import Needs, is_complete, steps_of
 from gateway.telemetry import Kind, Link, Span, SpanType, Trace
 
 QUICK = 1

@@ -17,6 +17,7 @@ from gateway.policy.hedge import HedgePolicy
 from gateway.policy.hosts import DiscoverPolicy, HealthPolicy
 from gateway.policy.inject import InjectPolicy, Mode
 from gateway.policy.shed import Priority, ShedPolicy
+from gateway.policy.telemetry import TelemetryPolicy
 from gateway.policy.units import Duration, Policy, Share, Size, or_off, or_on, show_duration, show_share
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Share",
     "ShedPolicy",
     "Size",
+    "TelemetryPolicy",
     "ThrottlePolicy",
     "TlsPolicy",
     "or_off",

@@ -27,6 +27,7 @@ from gateway.policy import (
     RetryPolicy,
     ShedPolicy,
     Size,
+    TelemetryPolicy,
     ThrottlePolicy,
     TlsPolicy,
     or_off,
@@ -272,6 +273,9 @@ class GatewaySpec(Spec):
 
     shed: Annotated[ShedPolicy | None, or_on(ShedPolicy)] = ShedPolicy()
     """When requests are turned away before anything is done for them. `false`: never."""
+
+    telemetry: TelemetryPolicy = TelemetryPolicy()
+    """Which traces are exported although the sampler did not take them."""
 
     cache: StorageSpec = Field(default_factory=StorageSpec)
     """Where replies and answers are kept, and how much of them."""

@@ -46,6 +46,12 @@ def steps_of(spans: Iterable[Span]) -> dict[str, Span]:
     return {step_of(span) or "": span for span in spans if role_of(span) == "step"}
 
 
+def is_complete(spans: Sequence[Span]) -> bool | None:
+    """Whether the answer has everything; None where none was made."""
+    last = spans[-1]
+    return bool(last.own.get(telemetry.ANSWER_COMPLETE, True)) if last.type is telemetry.SHAPE else None
+
+
 @dataclass(frozen=True, slots=True)
 class Edge:
     """One step waited for another."""

@@ -241,6 +241,24 @@ async def test_the_sampler_decides_what_is_exported(
     assert bool(kept.spans) == sampled
 
 
+async def test_a_config_may_have_the_failed_exported(
+    serve: Any, upstreams: respx.Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the sampler says; upstreams and client are told what it said."""
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    upstreams.get("http://users.test/users/42").mock(
+        side_effect=[httpx.Response(200, json={"segment": "gold"}), *[httpx.Response(500)] * 2]
+    )
+    kept, options = _keeping()
+    client = await serve(f"{CONFIG}telemetry: {{ keep_failed: true }}\n", **options)
+
+    good, bad = await client.get("/home/42"), await client.get("/home/42")
+
+    assert (good.status_code, bad.status_code, bad.headers["traceparent"][-2:]) == (200, 502, "00")
+    assert [span.attributes["http.response.status_code"] for span in kept.spans if span.name == "GET /home/{id}"] == [502]
+    assert {f"{span.context.trace_id:032x}" for span in kept.spans} == {bad.headers["traceparent"][3:35]}
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_SDK_DISABLED", "TRUE")], ids=["disabled", "in capitals"]
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import StartError
-from gateway.export.settings import BatchPolicy, batch_policy, collector_policy, exporters
+from gateway.export.settings import BatchPolicy, batch_policy, collector_policy, exporters, warn_of_propagators
 
 OTLP = "OTEL_EXPORTER_OTLP_"
 ENDPOINT = {f"{OTLP}ENDPOINT": "http://a.test:4318"}
@@ -127,3 +127,13 @@ def test_a_compression_that_nobody_knows_is_none(caplog: pytest.LogCaptureFixtur
 
     assert policy.compression == "none"
     assert "exporting uncompressed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"), [("", False), ("tracecontext,baggage", False), (" TraceContext ", False), ("b3", True), ("none", True)]
+)
+def test_propagators_that_are_not_spoken_are_told(asked: str, told: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """W3C Trace Context is what there is."""
+    warn_of_propagators({"OTEL_PROPAGATORS": asked})
+
+    assert bool(caplog.records) is told

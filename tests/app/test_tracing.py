@@ -17,6 +17,7 @@ from gateway.errors import StartError
 from gateway.export import Tracing
 from gateway.layers.trace import Trace as TraceLayer
 from gateway.plan.recipe import Upstream
+from gateway.policy import TelemetryPolicy
 from gateway.telemetry import SHAPE, Attribute, SpanType, Trace
 
 ROOT = SpanType("GET /home/{id}", "server", {"http.route": "/home/{id}"})
@@ -119,6 +120,81 @@ async def test_which_of_several_hosts_was_asked_is_measured_too(upstream: Any, m
 
     assert upstream.calls[0].span is trace.spans[1]
     assert trace.spans[1].own == {"http.response.status_code": 200}
+
+
+RULE = TelemetryPolicy(keep_slow="1s", keep_failed=True)
+
+
+def _unsampled(rule: TelemetryPolicy, *, ms: float = 1, status: int = 200, complete: bool = True) -> tuple[Trace, Kept]:
+    """A finished trace that the sampler did not take, and what was exported of it."""
+    tracing, kept = _tracing(sampler=ALWAYS_OFF)
+    tracing.start({}, rule)
+    trace = tracing.begin(ROOT, {}, _own)
+    with trace.root.child(SHAPE) as shape:
+        shape.own = {"gateway.answer.complete": complete}
+    if status >= 500:
+        trace.root.fail(str(status))
+    trace.root.end = trace.root.start + int(ms * 1_000_000)
+    tracing.finish(trace)
+    return trace, kept
+
+
+@pytest.mark.parametrize(
+    ("became", "why"),
+    [
+        ({"ms": 1000}, "slow"),
+        ({"ms": 999}, None),
+        ({"status": 503}, "failed"),
+        ({"status": 503, "ms": 2000}, "failed"),
+        ({"complete": False}, "partial"),
+    ],
+    ids=str,
+)
+def test_what_tells_something_is_exported_though_it_is_not_sampled(became: Any, why: str | None) -> None:
+    """Whole, and it says why; what the upstreams and the client are told of it stays as the sampler had it."""
+    trace, kept = _unsampled(RULE, **became)
+
+    assert [span.name for span in kept.spans] == (["shape", "GET /home/{id}"] if why else [])
+    assert [(span.attributes or {}).get("gateway.trace.kept") for span in kept.spans[1:]] == [why] * bool(why)
+    assert (trace.sampled, trace.after_id) == (False, "-00")
+
+
+@pytest.mark.parametrize(
+    ("rule", "became"),
+    [({"keep_failed": True}, {"ms": 5000}), ({"keep_slow": "1s"}, {"status": 503}), ({"keep_slow": "1s"}, {"complete": False})],
+    ids=str,
+)
+def test_half_a_rule_keeps_half(rule: Any, became: Any) -> None:
+    """Each of the two is its own."""
+    _, kept = _unsampled(TelemetryPolicy(**rule), **became)
+
+    assert kept.spans == []
+
+
+async def test_a_batch_processor_takes_what_the_rule_has_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK's drops what is not marked as sampled."""
+    printed: list[ReadableSpan] = []
+    monkeypatch.setattr(ConsoleSpanExporter, "export", lambda _, spans: printed.extend(spans))
+    tracing = Tracing(TracerProvider(shutdown_on_exit=False, sampler=ALWAYS_OFF))
+    tracing.start({"OTEL_TRACES_EXPORTER": "console"}, RULE)
+    trace = tracing.begin(ROOT, {}, _own)
+    trace.root.fail("502")
+
+    tracing.finish(trace)
+    await tracing.stop()
+
+    assert [(span.name, dict(span.attributes or {})["url.path"]) for span in printed] == [("GET /home/{id}", "/home/42")]
+
+
+@pytest.mark.parametrize("why", ["the rule is off", "nobody exports"])
+def test_without_a_use_for_it_nothing_is_recorded_for_the_rule(why: str) -> None:
+    """It costs who has not asked for it nothing."""
+    tracing = _tracing(sampler=ALWAYS_OFF)[0] if why == "the rule is off" else Tracing()
+    tracing.start({}, TelemetryPolicy() if why == "the rule is off" else RULE)
+
+    trace = tracing.begin(ROOT, {}, lambda: pytest.fail("attributes made for nobody"))
+
+    assert not trace.recorded
 
 
 def test_a_trace_lets_go_of_its_spans() -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import typer
+from opentelemetry import environment_variables
+from opentelemetry.sdk import environment_variables as sdk_variables
 
 from gateway import errors, policy, problem, spec, telemetry
 from gateway.cli import app
@@ -144,6 +146,19 @@ def test_every_span_and_attribute_is_documented() -> None:
 
     assert "gateway.step.name" in names
     assert sorted(name for name in names if f"`{name}`" not in page("tracing.md") + page("metrics.md")) == []
+
+
+def test_every_variable_of_opentelemetry_is_accounted_for() -> None:
+    """Each that its SDK knows is read, or said not to be: by its name, by the beginning of it, or as one of those for a single signal."""
+    text = page("tracing.md") + page("metrics.md")
+    known = {name for module in (environment_variables, sdk_variables) for name in vars(module) if name.startswith("OTEL_")}
+    told = set(re.findall(r"`(OTEL_\w+)`", text))
+    begun = tuple(re.findall(r"`(OTEL_\w+_)…`", text))
+    general = {re.sub("OTLP_(TRACES|METRICS)_", "OTLP_", name) for name in known - told if not name.startswith(begun)}
+    short = {"OTEL_EXPORTER_OTLP_CLIENT_KEY"}  # `…_CLIENT_KEY`, beside the certificate
+
+    assert len(known) > 60
+    assert sorted(general - told - short) == []
 
 
 def test_every_metric_is_documented() -> None:

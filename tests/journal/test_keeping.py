@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.journal.keeping import BucketState, KeepingState, KeepPolicy, is_complete, tells
+from gateway.journal.keeping import BucketState, KeepingState, KeepPolicy, tells
 
 
 @pytest.mark.parametrize(
@@ -25,12 +25,6 @@ from gateway.journal.keeping import BucketState, KeepingState, KeepPolicy, is_co
 def test_what_is_slow_failed_or_partial_tells_something(told: dict[str, Any], expected: bool, finished: Any) -> None:
     """A second is slow."""
     assert tells(finished(**told), KeepPolicy().slow) is expected
-
-
-def test_a_request_without_an_answer_is_neither_complete_nor_partial(finished: Any) -> None:
-    """A problem has no shape."""
-    assert is_complete(finished().spans[:-1]) is None
-    assert is_complete(finished(complete=False).spans) is False
 
 
 def test_all_are_kept_while_there_are_few(finished: Any) -> None:

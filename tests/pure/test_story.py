@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import telemetry
-from gateway.story import Edge, edges, role_of, step_of
+from gateway.story import Edge, edges, is_complete, role_of, step_of
 from gateway.story.critical import critical_path, spans_on
 from gateway.story.telling import tell
 from gateway.telemetry import Link, Span, SpanType, Trace
@@ -49,6 +49,16 @@ def attempt(trace: Trace, of: Span, start: int, end: int, status: int | None = 2
     span = add(trace, of, SpanType("GET /x", "client"), start, end)
     span.own = own
     return span
+
+
+@pytest.mark.parametrize(("own", "expected"), [({}, True), ({telemetry.ANSWER_COMPLETE: False}, False)])
+def test_an_answer_is_complete_unless_its_shape_says_otherwise(trace: Trace, own: Any, expected: bool) -> None:
+    """A request without an answer is neither complete nor partial: a problem has no shape."""
+    before = is_complete(trace.spans)
+
+    add(trace, trace.root, telemetry.SHAPE, 90, 95).own = own
+
+    assert (before, is_complete(trace.spans)) == (None, expected)
 
 
 def path(trace: Trace, **needs: Any) -> list[tuple[str, int, int]]:

@@ -5,6 +5,7 @@ What it leaves to us: that a reply to HEAD has no body, how large a head may be,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,10 @@ from gateway.transport.reply import Incoming
 
 _OF_BODY = frozenset({b"content-length", b"transfer-encoding", b"content-encoding"})
 """The fields that say what follows the head …"""
+
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_KNOWN = frozenset({b"chunked", b"compress", b"deflate", b"gzip", b"identity", b"trailers", b"x-compress", b"x-gzip"})
+"""Transfer codings that are registered, or were (RFC 9112, section 7)."""
 
 _LENGTHS = frozenset(map(len, _OF_BODY))
 """… and how long their names are, which rules most others out."""
@@ -100,7 +105,7 @@ class Reading:
             # What is announced where no body may be could yet come, and be taken for the next reply.
             reply.keeps_alive = not told and self._parser.should_keep_alive()
         else:
-            reply.is_until_close = not told
+            reply.is_until_close = b"content-length" not in told and not _is_chunked(told.get(b"transfer-encoding"))
             reply.keeps_alive = self._parser.should_keep_alive()
 
     def on_body(self, part: bytes) -> None:
@@ -130,8 +135,19 @@ class Reading:
         version = self._parser.get_http_version()
         if version not in ("1.1", "1.0"):
             raise BadReply("a version of HTTP that was not asked for")
-        if coding is not None and (coding.lower() != b"chunked" or version == "1.0"):
+        if coding is not None and (version == "1.0" or not (_is_chunked(coding) or _is_nobodys(coding))):
             raise BadReply("a transfer coding that was not asked for")
+
+
+def _is_chunked(coding: bytes | None) -> bool:
+    return coding is not None and coding.lower() == b"chunked"
+
+
+def _is_nobodys(coding: bytes) -> bool:
+    """It has a name that says nothing to anybody. Then the end of the connection is that of the body (RFC 9112, section 6.3), which is as it
+    came, to Apache's httpd and to browsers too; what is known and was not asked for could only be taken for something else.
+    """
+    return _TOKEN.fullmatch(coding) is not None and coding.lower() not in _KNOWN
 
 
 def _of_body(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

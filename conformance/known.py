@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_METHOD = "an endpoint has one of the methods that the config knows, and M-SEARCH is none of them"
 _AGE = "an `Age` that is no number is to be ignored, and of several the first one counts (RFC 9111, section 5.1); corrected in the suite since"
 _STALE = "who cannot reach the origin has none of its headers to answer with; corrected in the suite since"
 
 KNOWN: Mapping[str, str] = {
     "interim-not-cached": "ASGI has no words for 1xx, so that interim replies end here; the final one is kept",
-    "headers-store-Transfer-Encoding": "a body in a transfer coding that does not exist has no end: 502 (RFC 9112, section 6.1)",
-    "invalidate-M-SEARCH": _METHOD,
-    "invalidate-M-SEARCH-cl": _METHOD,
 }
 """By the test's id."""
 

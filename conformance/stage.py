@@ -27,6 +27,8 @@ _SERVERS_OWN = (
 _NOBODYS = ("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "date")
 """Fields that no config can name, since they are a connection's, or go by anyway."""
 
+_WRITES = ("POST", "PUT", "DELETE", "M-SEARCH")
+
 _ANSWER = 10.0
 """Seconds for a reply: the suite has one that takes five."""
 
@@ -52,7 +54,7 @@ def play(suite: Suite, test: str = "") -> Results | str:
 
 
 def configured(suite: Suite, origin: int) -> dict[str, Any]:
-    """A passthrough for each path and method of the suite, which keeps by the upstream's headers alone."""
+    """A passthrough for each path of the suite and all its methods, which keeps by the upstream's headers alone."""
     sent = sorted({*suite.sent, *_TESTS_OWN} - {*_NOBODYS})
     named = {*suite.received, *_SERVERS_OWN} - {*_NOBODYS, *KEPT}
     received = sorted(name for name in named if not name.startswith("proxy-"))
@@ -62,12 +64,10 @@ def configured(suite: Suite, origin: int) -> dict[str, Any]:
 
 def _endpoints(sent: list[str], received: list[str]) -> Iterator[dict[str, Any]]:
     for path in ("/test/{id}", "/test/{id}/{file}"):
-        for method in ("get", "post", "put", "delete"):
-            target = path.replace("{", "{path.")
-            # One cookie for all is what the suite asks for, and what nobody should write without need.
-            kept = {"cache": {"vary_on": [], "set_cookie": True}} if method == "get" else {}
-            step = {method: f"origin {target}", "forward": {"headers": sent, "query": ["test"]}, **kept}
-            yield _passing(path, method, step, {"headers": received})
+        # One cookie for all is what the suite asks for, and what nobody should write without need.
+        kept = {"vary_on": [], "set_cookie": True}
+        step = {"get": f"origin {path.replace('{', '{path.')}", "forward": {"headers": sent, "query": ["test"]}, "cache": kept}
+        yield _passing(path, "get", step, {"headers": received, "methods": _WRITES})
     yield _passing("/config/{id}", "put", {"put": "origin /config/{path.id}"}, passthrough=True)
     yield _passing("/state/{id}", "get", {"get": "origin /state/{path.id}"}, passthrough=True)
 

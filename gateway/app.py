@@ -97,7 +97,7 @@ class Gateway:
         assert loaded.spec is not None  # compile_plans has raised otherwise
         self.spec: GatewaySpec = loaded.spec
         self.source = loaded.source
-        self.places = loaded.endpoints
+        self.places = tuple(index for index, _ in loaded.each_endpoint())
         """For each plan its index in the config."""
 
         self.revision = hashlib.sha256(repr(loaded.source.tree).encode()).hexdigest()[:12]

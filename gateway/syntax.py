@@ -16,7 +16,7 @@ BODILESS = frozenset({204, 304})
 """Statuses that have no body, whatever their head says (RFC 9110, section 6.4.1)."""
 
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-"""Methods that have a body, if only an empty one."""
+"""Methods that have a body, if only an empty one, and say how long it is (RFC 9110, section 8.6)."""
 
 PORTS = {"http": 80, "https": 443}
 """Where a scheme's services are when a URL does not say."""

@@ -18,12 +18,9 @@ from gateway.errors import AttemptTimeout, BadReply, CallError, Disconnected, St
 from gateway.passage import Passage
 from gateway.plan.recipe import Upstream
 from gateway.policy import TlsPolicy
-from gateway.syntax import PORTS
+from gateway.syntax import PORTS, WITH_BODY
 from gateway.transport import Body, Outgoing, Streamed, Transport, Whole, exchange, framed, make_context
 from gateway.verdict import is_repeatable, judge
-
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-"""Methods that say how long their body is, an empty one too (RFC 9110, section 8.6)."""
 
 _TARGET = re.compile(r"/[!-\"$-~]*")
 
@@ -199,7 +196,7 @@ def _framing(method: str, length: int | None) -> str:
     """What says where the body of a request ends."""
     if length is None:
         return "Transfer-Encoding: chunked\r\n"
-    return f"Content-Length: {length}\r\n" if length or method in _WITH_BODY else ""
+    return f"Content-Length: {length}\r\n" if length or method in WITH_BODY else ""
 
 
 async def _hand_on(passage: Passage, status: int, headers: Iterable[tuple[bytes, bytes]], parts: AsyncIterable[bytes]) -> Reply:

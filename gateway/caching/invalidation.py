@@ -8,8 +8,8 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 from gateway.caching.keys import uri_scope
 from gateway.call import Call, Headers
 
-SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-"""Methods that change nothing (RFC 9110, section 9.2.1)."""
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY", "SEARCH", "REPORT", "PROPFIND"})
+"""Methods that change nothing (RFC 9110, section 9.2.1, and the registry of methods). Of any other nobody knows."""
 
 
 def voided(call: Call, status: int, headers: Headers, urls: Sequence[str]) -> tuple[str, ...]:

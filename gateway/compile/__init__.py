@@ -63,7 +63,7 @@ def _endpoints(spec: GatewaySpec, loaded: Loaded, report: Report) -> Iterator[Pl
     if not loaded.source.at(("endpoints",)):
         report.add(("endpoints",), "should not be empty")
     seen: dict[tuple[str, str], Path] = {}
-    for index, endpoint in zip(loaded.endpoints, spec.endpoints, strict=True):
+    for index, endpoint in loaded.each_endpoint():
         path: Path = ("endpoints", index)
         _check_path(endpoint, path, seen, report)
         names = _names(endpoint, path, report)
@@ -122,7 +122,7 @@ def _steps(spec: EndpointSpec, path: Path, among: Surroundings) -> Iterator[Step
         if name in RESERVED:
             among.report.add((*path, "steps", name), f"{name!r} is a reserved word; name the step otherwise", at_key=True)
         if made := compile_step(name, step, (*path, "steps", name), among):
-            yield passing(made, spec.method, is_kept="cache" in step.model_fields_set) if spec.passthrough else made
+            yield passing(made, spec, is_kept="cache" in step.model_fields_set) if spec.passthrough else made
 
 
 def _keeps_body(spec: EndpointSpec, steps: Iterable[Step]) -> bool:
@@ -193,7 +193,11 @@ def _check_path(spec: EndpointSpec, path: Path, seen: dict[tuple[str, str], Path
     if report.lacks(spec, "method", path):
         return
     if key in seen:
-        report.add(place, f"{report.source.shown(seen[key])} answers {spec.method} {spec.path} already")
+        is_further = spec.passthrough is not None and spec.method in spec.passthrough.methods
+        report.add(
+            (*path, "passthrough", "methods") if is_further else place,
+            f"{report.source.shown(seen[key])} answers {spec.method} {spec.path} already",
+        )
     seen.setdefault(key, path)
 
 

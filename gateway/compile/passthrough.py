@@ -10,8 +10,8 @@ from gateway.compile.report import Report
 from gateway.compile.upstreams import HOP_BY_HOP
 from gateway.finding import Path
 from gateway.plan import Passthrough, Step
+from gateway.plan.recipe import Recipe
 from gateway.spec import METHODS, EndpointSpec, PassthroughSpec, Spec, StepSpec
-from gateway.syntax import WITH_BODY
 from gateway.typed import Model
 
 KEPT = (
@@ -34,6 +34,9 @@ _OF_A_CACHE = ("cache-status",)
 
 _OURS = ("connection", "date", "server", "gateway-complete", "proxy-status", "server-timing", "traceparent", "tracestate")
 """Fields that are told by who answers."""
+
+_WITHOUT_BODY = frozenset({"GET", "DELETE"})
+"""Methods of which nobody expects a body (RFC 9110, sections 9.3.1 and 9.3.5)."""
 
 _OF_A_STEP = (*METHODS, "query", "headers", "forward", "timeout", "retry", "cache", "inject")
 _OF_AN_ENDPOINT = ("path", "method", "summary", "description", "tags", "timeout", "inputs", "steps", "passthrough")
@@ -88,20 +91,27 @@ def refuse_model(model: Model, path: Path, report: Report) -> None:
         )
 
 
-def passing(step: Step, method: str, *, is_kept: bool) -> Step:
-    """The step of an endpoint of this method, so that nothing is asked of the upstream that the client did not ask for. What goes by is
-    kept where the step itself says so: an upstream's own `cache` is for what is read.
+def passing(step: Step, spec: EndpointSpec, *, is_kept: bool) -> Step:
+    """The step of an endpoint, so that nothing is asked of the upstream that the client did not ask for. What a GET is answered with is kept
+    where the step itself says so: an upstream's own `cache` is for what is read.
     """
-    recipe = step.recipe
+    recipe = _as_asked(step.recipe, spec)
+    is_kept = is_kept and recipe.method == "GET"
     # Without a word about it, an upstream may send what the client cannot decode.
     headers = {"accept": "*/*", "accept-encoding": "identity", **recipe.upstream.headers}
     policies = replace(recipe.policies, cache=recipe.policies.cache if is_kept else None, coalesce=False, hedge=None)
     label = recipe.label if is_kept else None
     recipe = replace(recipe, base_headers=tuple(sorted(headers.items())), policies=policies, label=label)
-    if method in WITH_BODY and recipe.method in WITH_BODY:
+    if not {spec.method, recipe.method} & _WITHOUT_BODY:
         described = dict.fromkeys((*recipe.forward_headers, "content-type", "content-encoding"))
         recipe = replace(recipe, forward_headers=tuple(described), encoding=AS_IT_CAME)
     return replace(step, recipe=recipe)
+
+
+def _as_asked(recipe: Recipe, spec: EndpointSpec) -> Recipe:
+    """The call with the client's own method, where that is a further one."""
+    is_further = spec.passthrough is not None and spec.method in spec.passthrough.methods
+    return replace(recipe, method=spec.method) if is_further else recipe
 
 
 def compile_passthrough(spec: PassthroughSpec, steps: Iterable[Step], path: Path, report: Report) -> Passthrough:

@@ -18,6 +18,9 @@ from gateway.openapi.document import Document
 from gateway.openapi.schema import Schema, Schemas
 from gateway.plan import Plan
 
+_DESCRIBED = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Methods that OpenAPI has a word for."""
+
 _WITHOUT_BODY = ("204", "205", "304")
 
 _IN_PARTS = {kind: {"schema": {"type": "string", "description": text}} for kind, text in PARTS.items()}
@@ -53,7 +56,8 @@ def _paths(plans: Iterable[Plan], answers: Answers) -> dict[str, dict[str, Any]]
     """An operation for each plan, each with a name of its own."""
     paths: dict[str, dict[str, Any]] = {}
     names: set[str] = set()
-    for plan in sorted(plans, key=attrgetter("specificity")):
+    described = (plan for plan in plans if plan.method in _DESCRIBED)
+    for plan in sorted(described, key=attrgetter("specificity")):
         names.add(name := _operation_id(plan, names))
         paths.setdefault(plan.path, {})[plan.method.lower()] = {"operationId": name, **_operation(plan, answers)}
     return paths

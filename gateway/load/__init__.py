@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
@@ -13,7 +13,7 @@ from gateway.finding import Finding, Source
 from gateway.load.joining import join
 from gateway.load.reading import Reader
 from gateway.load.validation import validate
-from gateway.spec import GatewaySpec
+from gateway.spec import EndpointSpec, GatewaySpec
 from gateway.typed import Model
 
 
@@ -31,6 +31,13 @@ class Loaded:
 
     models: Mapping[int, Model] = field(default_factory=dict, repr=False)
     """By the index of an endpoint, what it has of a class."""
+
+    def each_endpoint(self) -> Iterator[tuple[int, EndpointSpec]]:
+        """The endpoints of the spec, each with its index in the file; one with further methods once for each of them."""
+        for index, endpoint in zip(self.endpoints, self.spec.endpoints if self.spec else (), strict=True):
+            yield index, endpoint
+            for method in endpoint.passthrough.methods if endpoint.passthrough else ():
+                yield index, endpoint.model_copy(update={"method": method})
 
 
 def load_file(file: str | FilePath, classes: Sequence[Written] = ()) -> Loaded:

@@ -42,6 +42,7 @@ from gateway.spec.words import (
     METHODS,
     CallForwardSpec,
     ForwardSpec,
+    FurtherMethod,
     HeaderName,
     Name,
     Scalar,
@@ -180,6 +181,9 @@ class InputSpec(Spec):
 
 class PassthroughSpec(Spec):
     """What there is to say of an endpoint whose request and reply go by, unread, as they come."""
+
+    methods: tuple[FurtherMethod, ...] = ()
+    """Methods that go by besides the endpoint's own, each as it is: the call has the client's, whatever its step is written with."""
 
     headers: tuple[HeaderName, ...] = ()
     """Headers of the reply to keep besides those that describe it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -12,10 +12,18 @@ from pydantic_core import PydanticCustomError
 from gateway.policy.units import HEADER_NAME, HeaderName
 
 __all__ = [
-    "CHARACTERS", "CLOSED", "METHODS", "CallForwardSpec", "ForwardSpec", "HeaderName", "Name", "Prefix", "Scalar", "Spec", "Status",
+    "CHARACTERS", "CLOSED", "METHODS", "CallForwardSpec", "ForwardSpec", "FurtherMethod", "HeaderName", "Name", "Prefix", "Scalar",
+    "Spec", "Status",
 ]  # fmt: skip
 
 METHODS = ("get", "post", "put", "patch", "delete")
+
+FurtherMethod: TypeAlias = Literal[
+    "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "SEARCH", "REPORT", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK",
+    "UNLOCK", "ACL", "BIND", "REBIND", "UNBIND", "MKCALENDAR", "MKACTIVITY", "CHECKOUT", "MERGE", "LINK", "UNLINK", "PURGE", "SOURCE",
+    "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE", "M-SEARCH",
+]  # fmt: skip
+"""Methods that may go by unread: those that the server's parser knows. HEAD comes with GET; TRACE and CONNECT no gateway relays."""
 
 _IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _PREFIX = r"^[A-Za-z0-9._:-]+$"

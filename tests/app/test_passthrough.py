@@ -6,12 +6,14 @@ import asyncio
 import gzip
 import re
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, get_args
 
+import httptools
 import httpx
 import pytest
 
 from gateway.inbound.passage import CutOff
+from gateway.spec.words import FurtherMethod
 
 pytestmark = pytest.mark.looptime
 
@@ -28,6 +30,9 @@ endpoints:
     timeout: 2s
     passthrough: { idle: 30s }
     steps: { file: { post: "files /f/{path.name}", retry: { attempts: 3 } } }
+  - path: /dav/{name}
+    passthrough: { methods: [DELETE, PROPFIND, M-SEARCH, OPTIONS] }
+    steps: { file: { get: "files /f/{path.name}" } }
 """
 
 
@@ -216,6 +221,35 @@ async def test_a_head_is_asked_as_one(app: Any, files: Files) -> None:
 
     assert files.asked[0].method == "HEAD"
     assert (client.headers["content-length"], client.headers["etag"], client.body) == ("500", '"a"', b"")
+
+
+@pytest.mark.parametrize("method", ["PROPFIND", "M-SEARCH", "OPTIONS"])
+async def test_a_further_method_goes_by_as_it_is(app: Any, files: Files, method: str) -> None:
+    """The upstream gets it in place of the step's own, with its body."""
+    files.streams(b"found", status=207)
+    client = await ended(Client(app, method, b"who", target="/dav/a", content_length="3", content_type="text/xml"))
+
+    (request,) = files.asked
+    assert (request.method, request.content, request.headers["content-type"]) == (method, b"who", "text/xml")
+    assert (client.status, client.body) == (207, b"found")
+
+
+@pytest.mark.parametrize("method", get_args(FurtherMethod))
+def test_each_method_that_may_be_named_reaches_us(method: str) -> None:
+    """The server's parser knows it: another one would be refused before anybody could pass it on."""
+    parser = httptools.HttpRequestParser(object())
+
+    parser.feed_data(f"{method} / HTTP/1.1\r\n\r\n".encode())
+
+    assert parser.get_method().decode() == method
+
+
+async def test_a_method_that_is_not_named_is_refused(app: Any, files: Files) -> None:
+    """And those that are, are said."""
+    client = await ended(Client(app, "MKCOL", target="/dav/a"))
+
+    assert (client.status, client.headers["allow"]) == (405, "DELETE, GET, HEAD, M-SEARCH, OPTIONS, PROPFIND")
+    assert files.asked == []
 
 
 # -- what the client gets ---------------------------------------------------------------------------------------------
@@ -537,7 +571,9 @@ async def test_the_document_says_that_the_answer_is_the_upstreams(serve: Any, fi
     """Any body in, any answer out, with any status."""
     client = await serve(CONFIG, transport=files)
 
-    path = (await client.get("/openapi.json")).json()["paths"]["/files/{name}"]
+    paths = (await client.get("/openapi.json")).json()["paths"]
 
+    path = paths["/files/{name}"]
     assert path["post"]["requestBody"]["content"] == {"*/*": {"schema": {}}}
     assert set(path["get"]["responses"]) == {"default"}
+    assert set(paths["/dav/{name}"]) == {"get", "delete", "options"}  # OpenAPI has no word for the others

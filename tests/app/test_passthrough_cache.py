@@ -20,7 +20,7 @@ upstreams: {{ files: {{ url: http://files.test, cache: {{ ttl: 1h }} }} }}
 endpoints:
   - path: /files/{{name}}
     timeout: 2s
-    passthrough: {{ headers: [X-More] }}
+    passthrough: {{ headers: [X-More], methods: [M-SEARCH, PROPFIND] }}
     steps: {{ file: {{ get: "files /f/{{path.name}}", cache: {{ vary_on: [], max_size: 1KiB, ttl: 1m }}, forward: {{ headers: {FORWARDED} }} }} }}
   - path: /files/{{name}}
     method: PUT
@@ -288,19 +288,34 @@ async def test_each_variant_is_for_who_asked_for_it_so(client: httpx.AsyncClient
     assert (bodies, len(files.asked)) == ([b"de", b"en", b"de", b"en"], 2)
 
 
-async def test_a_write_that_went_well_ends_what_is_kept(client: httpx.AsyncClient, files: Files) -> None:
-    """Of what it wrote to; one that failed does not (RFC 9111, section 4.4)."""
+@pytest.mark.parametrize("method", ["PUT", "M-SEARCH"])
+async def test_a_write_that_went_well_ends_what_is_kept(client: httpx.AsyncClient, files: Files, method: str) -> None:
+    """Of what it wrote to, and so may any method that is not known to change nothing; one that failed does not (RFC 9111, section 4.4)."""
     kept = {"cache-control": "max-age=60"}
     files.replies(b"old", headers=kept)
     await client.get("/files/a")
     files.script = [(500, {}, ()), (204, {}, ()), (200, kept, (b"new",))]
 
-    await client.put("/files/a", content=b"x")
+    await client.request(method, "/files/a", content=b"x")
     after_failure = await client.get("/files/a")
-    await client.put("/files/a", content=b"x")
+    await client.request(method, "/files/a", content=b"x")
     after_write = await client.get("/files/a")
 
     assert (after_failure.content, after_write.content) == (b"old", b"new")
+
+
+async def test_a_further_method_is_asked_each_time_and_may_leave_what_is_kept_alone(
+    client: httpx.AsyncClient, files: Files
+) -> None:
+    """A PROPFIND is safe, and no GET: its reply is not kept, and it ends nothing."""
+    files.replies(b"it", headers={"cache-control": "max-age=60"})
+    await client.get("/files/a")
+
+    replies = [await client.request("PROPFIND", "/files/a") for _ in range(2)]
+    await client.get("/files/a")
+
+    assert [one.status_code for one in replies] == [200, 200]
+    assert [request.method for request in files.asked] == ["GET", "PROPFIND", "PROPFIND"]
 
 
 @pytest.mark.parametrize(

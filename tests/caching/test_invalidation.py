@@ -18,6 +18,7 @@ URLS = ("http://one.test/api", "http://two.test:81")
     [
         ("POST", 201, True), ("PUT", 204, True), ("PATCH", 200, True), ("DELETE", 200, True), ("M-SEARCH", 200, True), ("POST", 303, True),
         ("POST", 404, False), ("POST", 500, False), ("GET", 200, False), ("HEAD", 200, False), ("OPTIONS", 200, False),
+        ("QUERY", 200, False), ("PROPFIND", 207, False), ("LOCK", 200, True),
     ],
 )  # fmt: skip
 def test_a_write_that_went_well_voids_what_it_wrote_to(

@@ -39,6 +39,7 @@ from gateway.inbound.strangers import HANDLERS, as_response
 from gateway.journal.state import keep_journal
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
+from gateway.metrics.conditions import conditions
 from gateway.metrics.gauges import Gauges
 from gateway.metrics.sharing import add_up
 from gateway.metrics.state import MetricsState
@@ -194,7 +195,7 @@ class Gateway:
             kept, counts = KeptState(store, background), MetricsState(self.plans, gauges)
             self.tracing.measure(counts)
             if journal:
-                journal.tell = counts.tell
+                journal.tell = lambda: counts.tell(conditions(ways.values()))
                 self.tracing.watch(journal.put)
             self._running = running = RunningState(
                 limits, store, board, outcomes, ways, background, kept, counts, journal, shedding

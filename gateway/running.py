@@ -15,6 +15,7 @@ from gateway.inbound.once import OutcomesState
 from gateway.inbound.visit import VisitsState
 from gateway.journal.state import JournalState
 from gateway.limit import LimitsState
+from gateway.metrics.looks import LooksState
 from gateway.metrics.state import MetricsState
 from gateway.stack import WaysState
 from gateway.states.shedding import SheddingState
@@ -49,6 +50,9 @@ class RunningState:
 
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the gateway is about to stop, for what would go on as long as somebody listens."""
+
+    looks: LooksState = field(default_factory=LooksState)
+    """What has been seen of all processes, by who looks."""
 
     tallies: TalliesState = field(default_factory=TalliesState)
     """How often what was asked for was kept."""

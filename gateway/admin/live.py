@@ -3,7 +3,7 @@
     request   a finished request that was kept, as a list of traces has it
     second    figures of the last second
 
-Everything is read from the journal, by who listens: a slow listener misses requests and holds nothing.
+Requests are read from the journal, by who listens: a slow listener misses some and holds nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from gateway.admin.looking import RECENT, look, upstreams
 from gateway.admin.running import journal_of, running
 from gateway.app import Gateway
 from gateway.inbound.events import EVENTS
@@ -29,7 +30,11 @@ from gateway.journal.file import Unusable
 from gateway.journal.record import Summary
 from gateway.journal.state import JournalState
 from gateway.journal.telling import tell_summary
+from gateway.metrics.figures import Snapshot
+from gateway.metrics.looks import Change, Look
+from gateway.metrics.reading import hit_rate, hit_rates
 from gateway.problem import of_status
+from gateway.running import RunningState
 
 EVERY = 0.25
 """Seconds between two looks at the journal."""
@@ -53,7 +58,7 @@ def routes(gateway: Gateway) -> Sequence[Route]:
 
     async def live(request: Request) -> Response:
         """Tells requests as they end, and figures every second, as server-sent events."""
-        listening = Listening(journal_of(gateway), running(gateway).leaving, _last_id(request))
+        listening = Listening(journal_of(gateway), running(gateway), _last_id(request))
         if len(listeners) >= MOST_LISTENERS:
             raise Refused(of_status(503, "Service Unavailable", "too many listen already", {"retry-after": "5"}))
         return StreamingResponse(_counted(listening, listeners), media_type=EVENTS.content_type.decode(), headers=_HEADERS)
@@ -66,8 +71,8 @@ class Listening:
     """One listener."""
 
     journal: JournalState
-    leaving: asyncio.Event
-    """Set when the gateway is about to stop: nobody is kept waiting for an end that would not come."""
+    state: RunningState
+    """Says when the gateway is about to stop: nobody is kept waiting for an end that would not come."""
 
     seq: int | None
     """The last row that was told; None: from now on."""
@@ -82,7 +87,7 @@ class Listening:
         if self.seq is None:
             self.seq = await self._look_for_last()
         yield await self._second(SECOND)
-        while not self.leaving.is_set():
+        while not self.state.leaving.is_set():
             for one in await self._new():
                 yield EVENTS.write("request", str(one.seq), tell_summary(one))
             if (passed := loop.time() - told_at) >= SECOND:
@@ -90,7 +95,7 @@ class Listening:
                 yield await self._second(passed)
             with suppress(TimeoutError):
                 async with asyncio.timeout(EVERY):
-                    await self.leaving.wait()
+                    await self.state.leaving.wait()
 
     async def _new(self) -> list[Summary]:
         last = self.seq or 0
@@ -102,18 +107,25 @@ class Listening:
         return []
 
     async def _second(self, seconds: float) -> bytes:
-        workers = 0
-        with suppress(sqlite3.Error, Unusable):
-            workers = len(await self.journal.workers())
         found, self.since = self.since, []
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        told: dict[str, Any] = {"at": at, **figures(found, seconds), "upstreams": [], "workers": workers}
-        return EVENTS.write("second", str(self.seq or 0), told)
+        seen = await look(self.state)
+        told = await asyncio.to_thread(_told, figures(found, seconds), seen, self.state.looks.change(seen, RECENT))
+        return EVENTS.write("second", str(self.seq or 0), {"at": at, **told})
 
     async def _look_for_last(self) -> int:
         with suppress(sqlite3.Error, Unusable):
             return await self.journal.ask(lambda file: file.last())
         return 0
+
+
+def _told(of_requests: dict[str, Any], seen: Look, change: Change | None) -> dict[str, Any]:
+    """Requests are those of the second; what calls to upstreams and the cache came to, that of some seconds."""
+    snapshot = change.snapshot if change else Snapshot()
+    rates = hit_rates(snapshot)
+    endpoints = {name: {**one, "cache_hit_rate": rates.get(name)} for name, one in of_requests["endpoints"].items()}
+    told = {**of_requests, "cache_hit_rate": hit_rate(snapshot), "endpoints": endpoints}
+    return {**told, "upstreams": upstreams(seen, change), "workers": seen.workers}
 
 
 async def _counted(listening: Listening, listeners: set[Listening]) -> AsyncIterator[bytes]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.admin.looking import words
 from gateway.admin.running import running
 from gateway.app import Gateway
-from gateway.journal.file import Unusable
 from gateway.journal.state import is_there
 from gateway.metrics.exposition import expose
 from gateway.metrics.figures import Snapshot
@@ -34,10 +33,7 @@ def routes(gateway: Gateway) -> Sequence[Route]:
 
 async def looked(state: RunningState) -> Callable[[], Snapshot]:
     """The figures of all processes, others' up to a second old; those of this one alone where it cannot know of others."""
-    try:
-        found = await state.journal.everyone() if state.journal else ()
-    except (sqlite3.Error, Unusable):
-        found = ()
+    found = await words(state)
     if not found:
         return state.metrics.take()
     return lambda: together(hear(one.told, is_there=is_there(one)) for one in found)

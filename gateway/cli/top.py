@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -76,21 +76,33 @@ def screen(second: Mapping[str, Any], recent: Iterable[Mapping[str, Any]]) -> Re
 
 def _figures(second: Mapping[str, Any]) -> Table:
     workers = f"{second['workers']} worker{'s' if second['workers'] != 1 else ''}"
-    table = _table(f"requests, {workers}", "a second", "failed", "partial", "p50 ms", "p99 ms")
-    table.add_row(Text("all", style="bold"), *(_number(second[name]) for name in _FIGURES))
-    for endpoint, figures in second["endpoints"].items():
-        table.add_row(Text(endpoint), *(_number(figures[name]) for name in _FIGURES))
+    table = _table(f"requests, {workers}", "a second", "failed", "partial", "p50 ms", "p99 ms", "cached")
+    for name, figures in (("all", second), *second["endpoints"].items()):
+        shown = (_number(figures[one]) for one in _FIGURES)
+        table.add_row(Text(name, style="bold" if figures is second else ""), *shown, _percent(figures["cache_hit_rate"]))
     return table
 
 
 def _upstreams(told: Iterable[Mapping[str, Any]]) -> Table:
-    table = _table("upstreams", "hosts well", "calls", "failed", "retries", "p99 ms")
+    table = _table("upstreams", "hosts well", "permits", "calls", "failed", "retries", "p50 ms", "p99 ms")
     for one in told:
-        hosts = one["hosts"]
-        well = sum(1 for host in hosts if host["healthy"] and not host["ejected"] and host["breaker"] != "open")
-        figures = (_number(one[name]) for name in ("calls", "errors", "retries", "p99_ms"))
-        table.add_row(Text(one["name"]), Text(f"{well}/{len(hosts)}", style="" if well == len(hosts) else "red"), *figures)
+        figures = (_number(one[name]) for name in ("calls", "errors", "retries", "p50_ms", "p99_ms"))
+        table.add_row(Text(one["name"]), _hosts(one["hosts"]), _permits(one["permits"]), *figures)
     return table
+
+
+def _hosts(hosts: Collection[Mapping[str, Any]]) -> Text:
+    """How many are well, and the worst that a breaker is in."""
+    well = sum(1 for host in hosts if host["healthy"] and not host["ejected"] and host["breaker"] != "open")
+    worst = next((f" {word}" for word in ("open", "half-open") if any(host["breaker"] == word for host in hosts)), "")
+    return Text(f"{well}/{len(hosts)}{worst}", style="red" if well < len(hosts) else "yellow" if worst else "")
+
+
+def _permits(permits: Mapping[str, int] | None) -> Text:
+    if permits is None:
+        return Text("–", style="dim")
+    waiting = f" +{permits['waiting']}" if permits["waiting"] else ""
+    return Text(f"{permits['taken']}/{permits['of']}{waiting}", style="yellow" if waiting else "")
 
 
 def _request(told: Mapping[str, Any]) -> Iterator[Text]:
@@ -112,4 +124,8 @@ def _table(first: str, *others: str) -> Table:
 
 
 def _number(value: float | None) -> Text:
-    return Text("–" if value is None else f"{value:,.1f}")
+    return Text("–", style="dim") if value is None else Text(f"{value:,.1f}")
+
+
+def _percent(share: float | None) -> Text:
+    return Text("–", style="dim") if share is None else Text(f"{share:.0%}")

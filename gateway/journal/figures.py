@@ -28,7 +28,6 @@ def _figures(requests: Sequence[Summary], seconds: float) -> dict[str, Any]:
         "partial": per_second(one for one in requests if one.complete is False),
         "p50_ms": percentile(requests, 0.5),
         "p99_ms": percentile(requests, 0.99),
-        "cache_hit_rate": None,
     }
 
 

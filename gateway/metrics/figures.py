@@ -54,6 +54,19 @@ class Distribution:
         """How many there were."""
         return sum(self.counts)
 
+    def quantile(self, share: float) -> float | None:
+        """Seconds within which this share of them was done, as far as buckets tell: within one, evenly spread. None where there were none."""
+        left = share * self.count
+        for low, high, counted in zip((0, *BOUNDS), (*BOUNDS, BOUNDS[-1]), self.counts, strict=True):
+            if counted and left <= counted:
+                return (low + (high - low) * left / counted) / 1e9
+            left -= counted
+        return None
+
+    def __sub__(self, before: Distribution) -> Distribution:
+        counts = [max(0, now - then) for now, then in zip(self.counts, before.counts, strict=True)]
+        return Distribution(counts, max(0, self.nanoseconds - before.nanoseconds))
+
     def __add__(self, other: Distribution) -> Distribution:
         counts = [one + two for one, two in zip(self.counts, other.counts, strict=True)]
         return Distribution(counts, self.nanoseconds + other.nanoseconds, self._latest(other))
@@ -89,6 +102,15 @@ class Snapshot:
                 _add(mine, labels, value)
         return Snapshot(values)
 
+    def __sub__(self, before: Snapshot) -> Snapshot:
+        """What has come since then, of what was counted; the exemplars are not among it."""
+        return Snapshot(
+            {
+                name: {labels: _less(value, before.values.get(name, {}).get(labels)) for labels, value in series.items()}
+                for name, series in self.values.items()
+            }
+        )
+
     def told(self) -> Any:
         """The same as JSON has it, for another process."""
         return {name: [[dict(labels), _told(value)] for labels, value in series.items()] for name, series in self.values.items()}
@@ -110,6 +132,14 @@ def _sum(one: Value, two: Value) -> Value:
     assert isinstance(one, Distribution)  # a metric is of one kind
     assert isinstance(two, Distribution)
     return one + two
+
+
+def _less(now: Value, then: Value | None) -> Value:
+    if isinstance(now, Distribution) and isinstance(then, Distribution):
+        return now - then
+    if isinstance(now, int) and isinstance(then, int):
+        return max(0, now - then)
+    return now
 
 
 def _told(value: Value) -> Any:

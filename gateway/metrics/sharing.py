@@ -7,20 +7,23 @@ that fell would be taken for a new beginning by whoever watches it. What is read
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from functools import reduce
 from operator import add
 
 from gateway.formats.decode import Undecodable, decode_json
 from gateway.formats.encode import encode_json
+from gateway.metrics.conditions import Condition
 from gateway.metrics.figures import Snapshot
 from gateway.telemetry import METRICS
 
+_STRANGE = (Undecodable, LookupError, TypeError, ValueError, AttributeError)
 _COUNTED = frozenset(metric.name for metric in METRICS if metric.kind != "gauge")
 
 
-def tell(snapshot: Snapshot) -> bytes:
-    """A snapshot as another process may read it."""
-    return encode_json({"metrics": snapshot.told()})
+def tell(snapshot: Snapshot, upstreams: Sequence[Condition] = ()) -> bytes:
+    """A snapshot, and what upstreams are like, as another process may read it."""
+    return encode_json({"metrics": snapshot.told(), "upstreams": [asdict(one) for one in upstreams]})
 
 
 def hear(told: bytes, *, is_there: bool = True) -> Snapshot:
@@ -28,8 +31,16 @@ def hear(told: bytes, *, is_there: bool = True) -> Snapshot:
     try:
         values = decode_json(told).get("metrics", {})
         return Snapshot.heard({name: series for name, series in values.items() if is_there or name in _COUNTED})
-    except (Undecodable, LookupError, TypeError, ValueError, AttributeError):
+    except _STRANGE:
         return Snapshot()
+
+
+def hear_upstreams(told: bytes) -> list[Condition]:
+    """What upstreams are like as a process has told it."""
+    try:
+        return [Condition.heard(one) for one in decode_json(told).get("upstreams", ())]
+    except _STRANGE:
+        return []
 
 
 def together(snapshots: Iterable[Snapshot]) -> Snapshot:

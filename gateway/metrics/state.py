@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
 from gateway import telemetry
+from gateway.metrics.conditions import Condition
 from gateway.metrics.figures import BOUNDS, Distribution, Snapshot, Value, exemplar
 from gateway.metrics.sharing import tell
 from gateway.plan import Plan
@@ -113,10 +114,10 @@ class MetricsState:
         """The same, at once."""
         return self.take()()
 
-    def tell(self) -> Callable[[], bytes]:
-        """The same for other processes."""
+    def tell(self, upstreams: Sequence[Condition] = ()) -> Callable[[], bytes]:
+        """The same for other processes, and with it what upstreams are like."""
         take = self.take()
-        return lambda: tell(take())
+        return lambda: tell(take(), upstreams)
 
     def _meet(self, of: SpanType) -> _Counted:
         """A type that is seen for the first time: they are made when the gateway starts, or an upstream is first called."""

@@ -19,6 +19,7 @@ from gateway.admin.live import Listening
 from gateway.journal.file import JournalFile
 from gateway.journal.search import Search
 from gateway.journal.telling import read_record, tell_record
+from gateway.metrics import looks
 
 CONFIG = """
 version: 1
@@ -194,7 +195,7 @@ def listen(gateway: Gateway, seq: int | None = None) -> Listening:
     """A listener."""
     assert gateway.running
     assert gateway.running.journal
-    return Listening(gateway.running.journal, gateway.running.leaving, seq)
+    return Listening(gateway.running.journal, gateway.running, seq)
 
 
 def parsed(event: bytes) -> tuple[str, int, dict[str, Any]]:
@@ -247,6 +248,24 @@ async def test_figures_are_told_at_once_and_every_second(gateway: Gateway) -> No
     assert told.keys() == {
         *("at", "rate", "errors", "partial", "p50_ms", "p99_ms", "cache_hit_rate", "endpoints", "upstreams", "workers"),
     }
+
+
+async def test_what_calls_and_the_cache_come_to_is_told_of_a_while(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows at first; then it is what has come since."""
+    monkeypatch.setattr(live, "SECOND", 0.01)
+    monkeypatch.setattr(looks, "FRESH", 0.0)
+    events = listen(gateway).events()
+    seconds = (told async for event in events if (told := parsed(event))[0] == "second")
+    before = (await anext(seconds))[2]
+
+    await ask(gateway, "/a/1")
+    after = before
+    while not after["upstreams"][0]["calls"]:
+        after = (await anext(seconds))[2]
+    await events.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+    assert (before["upstreams"][0]["name"], before["upstreams"][0]["calls"], before["cache_hit_rate"]) == ("users", None, None)
+    assert after["upstreams"][0]["calls"] > 0
 
 
 async def test_listeners_end_when_the_gateway_is_about_to_stop(gateway: Gateway) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-FIGURES = {"rate": 12.0, "errors": 0.5, "partial": 1.0, "p50_ms": 20.04, "p99_ms": None}
+FIGURES = {"rate": 12.0, "errors": 0.5, "partial": 1.0, "p50_ms": 20.04, "p99_ms": None, "cache_hit_rate": None}
 SECOND = {
     **FIGURES,
     "at": "2026-01-02T03:04:05.678Z",
-    "endpoints": {"GET /a/{id}": FIGURES},
+    "endpoints": {"GET /a/{id}": {**FIGURES, "cache_hit_rate": 0.254}},
     "upstreams": [],
     "workers": 2,
 }
@@ -24,9 +24,11 @@ HOST = {"url": "http://a", "healthy": True, "ejected": False, "breaker": "closed
 UPSTREAM = {
     "name": "users",
     "hosts": [HOST, {**HOST, "breaker": "open"}],
+    "permits": {"taken": 3, "of": 64, "waiting": 2},
     "calls": 7.0,
     "errors": 0.0,
     "retries": 1.0,
+    "p50_ms": 9.0,
     "p99_ms": 33.0,
 }
 
@@ -67,9 +69,9 @@ def test_without_a_terminal_it_is_printed_once(run: Any, hear: Any) -> None:
 
     assert (done.status, done.err) == (0, "")
     assert [line.rstrip() for line in done.out.splitlines()] == [
-        "requests, 2 workers  a second  failed  partial  p50 ms  p99 ms",
-        "all                      12.0     0.5      1.0    20.0       –",
-        "GET /a/{id}              12.0     0.5      1.0    20.0       –",
+        "requests, 2 workers  a second  failed  partial  p50 ms  p99 ms  cached",
+        "all                      12.0     0.5      1.0    20.0       –       –",
+        "GET /a/{id}              12.0     0.5      1.0    20.0       –     25%",
         "",
         "03:04:05.678  502  12.3 ms  GET /a/2  user failed",
         "03:04:05.678  200  12.3 ms  GET /a/1",
@@ -77,13 +79,15 @@ def test_without_a_terminal_it_is_printed_once(run: Any, hear: Any) -> None:
 
 
 def test_upstreams_are_shown_where_they_are_told(run: Any, hear: Any) -> None:
-    """How many hosts are well: not those that are left alone."""
-    hear(stream(("second", SECOND), ("second", {**SECOND, "upstreams": [UPSTREAM]})))
+    """How many hosts are well: not those that are left alone; the worst breaker, and who waits for a permit."""
+    plain = {**UPSTREAM, "name": "plain", "hosts": [{**HOST, "breaker": "half-open"}], "permits": None, "p50_ms": None}
+    hear(stream(("second", SECOND), ("second", {**SECOND, "upstreams": [UPSTREAM, plain]})))
 
     out = run("top").out
 
-    assert "upstreams  hosts well  calls  failed  retries  p99 ms" in out
-    assert "users             1/2    7.0     0.0      1.0    33.0" in out
+    assert "upstreams     hosts well  permits  calls  failed  retries  p50 ms  p99 ms" in out
+    assert "users           1/2 open  3/64 +2    7.0     0.0      1.0     9.0    33.0" in out
+    assert "plain      1/1 half-open        –    7.0     0.0      1.0       –    33.0" in out
 
 
 def test_only_the_newest_requests_are_shown(run: Any, hear: Any) -> None:

@@ -9,6 +9,12 @@ export function ms(value) {
   return `${value.toFixed(value >= 100 ? 0 : 1)} ms`;
 }
 
+/** The same where there is little room, and it is an estimate anyway: `0.4 ms`, `48 ms`, `1.2 s`. */
+export function brief(value) {
+  if (value === null || value === undefined || value < 9.95) return ms(value);
+  return value < 999.5 ? `${value.toFixed(0)} ms` : `${(value / 1000).toFixed(1)} s`;
+}
+
 /** A rate: `0.4`, `12`, `1,240`. */
 export function number(value) {
   if (value === null || value === undefined) return "–";

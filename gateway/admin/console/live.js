@@ -1,9 +1,9 @@
 // What happens, as it happens: figures, requests, upstreams.
 
-import { ask, listen, Refused } from "/console/api.js";
+import { listen, Refused } from "/console/api.js";
 import { figure } from "/console/chart.js";
 import { chip, h, nothing, say } from "/console/dom.js";
-import { ms, number, percent } from "/console/format.js";
+import { brief, ms, number, percent } from "/console/format.js";
 import { entry } from "/console/traces.js";
 
 const SECONDS = 120;
@@ -36,13 +36,10 @@ export async function showLive(root, { signal }) {
     h("section", { class: "hosts", "aria-label": "Upstreams" }, h("h2", {}, "Upstreams"), upstreams)));
 
   const history = [];
-  let slowest = 1;
 
   function onRequest(one) {
     if (paused) return;
     none.hidden = true;
-    slowest = Math.max(slowest, one.duration_ms);
-    list.style.setProperty("--slowest", slowest);
     list.prepend(entry(one));
     while (list.children.length > SHOWN) list.lastElementChild.remove();
   }
@@ -52,7 +49,7 @@ export async function showLive(root, { signal }) {
     while (history.length > SECONDS) history.shift();
     for (const one of figures) one.draw(history);
     state.replaceChildren(h("i", { class: "beat", "aria-hidden": "true" }), second.workers === 1 ? "1 process" : `${second.workers} processes`);
-    if (second.upstreams.length) upstreams.replaceChildren(table(second.upstreams));
+    upstreams.replaceChildren(cards(second.upstreams));
   }
 
   async function hear() {
@@ -77,40 +74,35 @@ export async function showLive(root, { signal }) {
     }
   }
 
-  async function look() {
-    while (!signal.aborted) {
-      try {
-        const told = await ask("/api/upstreams", { signal });
-        if (!history.at(-1)?.upstreams.length) upstreams.replaceChildren(table(told.upstreams));
-      } catch {
-        if (signal.aborted) return;
-      }
-      await new Promise((wake) => setTimeout(wake, AGAIN));
-    }
-  }
-
   hear();
-  look();
 }
 
 const BREAKER = { closed: "good", open: "bad", "half-open": "warn" };
 
-function table(upstreams) {
+function cards(upstreams) {
   if (!upstreams.length) return nothing("No endpoint calls an upstream");
   return h("ul", { class: "cards" }, ...upstreams.map((one) => h("li", { class: "card" },
     h("h3", {}, one.name),
     h("ul", { class: "places" }, ...one.hosts.map((host) => h("li", {},
       h("code", {}, host.url.replace(/^https?:\/\//, "")),
-      host.breaker ? chip(`breaker ${host.breaker}`, BREAKER[host.breaker]) : null,
+      host.breaker ? chip(breaking(host), BREAKER[host.breaker]) : null,
       host.healthy ? null : chip("unhealthy", "bad"),
       host.ejected ? chip("put out", "bad") : null,
       host.latency_ms === null ? null : h("span", {}, ms(host.latency_ms))))),
     one.permits ? permits(one.permits) : null,
-    one.calls === null ? null : h("p", { class: "numbers" },
-      h("span", {}, h("b", {}, number(one.calls)), " calls/s"),
-      one.errors ? h("span", { class: "bad" }, h("b", {}, number(one.errors)), " failed/s") : null,
-      one.retries ? h("span", {}, h("b", {}, number(one.retries)), " retries/s") : null,
-      h("span", {}, `${ms(one.p50_ms)} · ${ms(one.p99_ms)}`)))));
+    one.calls === null ? null : calls(one))));
+}
+
+/** Each process has its own breakers. */
+function breaking({ breaker, breakers }) {
+  const all = Object.values(breakers).reduce((sum, some) => sum + some, 0);
+  return breakers[breaker] === all ? `breaker ${breaker}` : `breaker ${breaker} in ${breakers[breaker]} of ${all}`;
+}
+
+function calls(one) {
+  return h("dl", { class: "numbers" },
+    ...[["calls/s", number(one.calls), one.calls ? null : "none"], ["failed/s", number(one.errors), one.errors ? "bad" : "none"], ["retries/s", number(one.retries), one.retries ? "warn" : "none"], ["p50", brief(one.p50_ms)], ["p99", brief(one.p99_ms)]]
+      .map(([name, value, kind]) => h("div", { class: kind }, h("dt", {}, name), h("dd", {}, value))));
 }
 
 function permits({ taken, of, waiting }) {

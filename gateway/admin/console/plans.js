@@ -2,10 +2,11 @@
 
 import { ask } from "/console/api.js";
 import { chip, h, nothing, svg } from "/console/dom.js";
-import { ms, number, percent } from "/console/format.js";
+import { brief, ms, number, percent } from "/console/format.js";
 
 const GAP = 56;
 const ROOM = 16;
+const AGAIN = 2000;
 
 export async function showPlans(root, { rest, signal }) {
   const { plans } = await ask("/api/plans", { signal });
@@ -13,7 +14,7 @@ export async function showPlans(root, { rest, signal }) {
   const detail = h("section", { class: "detail", "aria-label": "Plan" });
   root.append(h("div", { class: "plans" }, h("section", { class: "list" }, h("h1", {}, "Plans"), list), detail));
 
-  let draw = null;
+  let shown = null;
 
   function choose(name) {
     const plan = plans.find((one) => nameOf(one) === name) ?? plans[0];
@@ -21,13 +22,26 @@ export async function showPlans(root, { rest, signal }) {
     for (const link of list.querySelectorAll("a")) link.toggleAttribute("aria-current", link.dataset.name === nameOf(plan));
     list.querySelector("[aria-current]")?.setAttribute("aria-current", "true");
     const picture = graph(plan);
-    detail.replaceChildren(head(plan), picture.element, text(plan));
-    draw = picture.draw;
-    draw();
+    const since = h("p", { class: "since" });
+    detail.replaceChildren(head(plan), picture.element, since, written(plan), printed(plan));
+    shown = { plan, picture, since };
+    picture.draw();
+    look();
+  }
+
+  /** What the steps of the shown plan have come to. */
+  async function look() {
+    const { plan, picture, since } = shown;
+    const told = await ask(`/api/plans/${nameOf(plan).split("/").map(encodeURIComponent).join("/")}`, { signal }).catch(() => null);
+    if (!told || shown?.plan !== plan) return;
+    picture.tell(told.steps);
+    since.textContent = told.steps.some((step) => step.live) ? `Figures are of all processes, ${told.live_seconds ? "in the last minute" : "since the gateway began"}.` : "";
   }
 
   choose(rest);
-  window.addEventListener("resize", () => draw?.(), { signal });
+  window.addEventListener("resize", () => shown?.picture.draw(), { signal });
+  const timer = setInterval(() => document.hidden || look(), AGAIN);
+  signal.addEventListener("abort", () => clearInterval(timer));
   return (at) => {
     choose(at.rest);
     return true;
@@ -50,14 +64,41 @@ function head(plan) {
     plan.summary ? h("p", { class: "sentence" }, plan.summary) : null,
     h("p", { class: "facts" },
       h("span", {}, `within ${ms(plan.timeout_ms)}`),
-      plan.config ? h("span", { class: "mono", title: plan.config.file }, `${plan.config.file.split("/").slice(-2).join("/")}:${plan.config.line}`) : null,
+      h("span", { class: "mono", title: plan.config.file }, place(plan)),
       h("a", { href: `#/traces?endpoint=${encodeURIComponent(nameOf(plan))}` }, "its requests"),
       h("a", { href: `#/try?endpoint=${encodeURIComponent(nameOf(plan))}` }, "try it")));
 }
 
-function text(plan) {
+function printed(plan) {
   return h("details", { class: "printed" }, h("summary", {}, "As ", h("code", {}, "gateway plan"), " prints it"),
     h("pre", { tabindex: "0" }, plan.text));
+}
+
+/** The lines of the config that it comes from, those of its steps marked. */
+function written(plan) {
+  if (!plan.config.lines.length) return null;
+  const steps = new Map(plan.steps.map((step) => [step.line, step.name]));
+  return h("details", { class: "printed", id: "config" }, h("summary", {}, "In ", h("code", {}, place(plan))),
+    h("pre", { tabindex: "0", class: "config" }, ...plan.config.lines.map((line, index) => {
+      const number = plan.config.line + index;
+      return h("span", { class: steps.has(number) ? "line step" : "line", "data-line": number }, h("i", { "aria-hidden": "true" }, String(number)), `${line}\n`);
+    })));
+}
+
+/** Show a line of the config. */
+function reveal(number) {
+  const config = document.getElementById("config");
+  if (!config) return;
+  config.open = true;
+  config.querySelector(".shown")?.classList.remove("shown");
+  const line = config.querySelector(`[data-line="${number}"]`);
+  line?.classList.add("shown");
+  line?.scrollIntoView({ block: "center" });
+}
+
+/** The last two parts of where the config is. */
+function place(plan) {
+  return `${plan.config.file.split("/").slice(-2).join("/")}:${plan.config.line}`;
 }
 
 /** By step, how many others at least must have ended before it. Pure. */
@@ -125,7 +166,12 @@ function graph(plan) {
     lines.setAttribute("viewBox", `0 0 ${wide} ${high}`);
     lines.replaceChildren(...edges.map((edge) => svg("g", {}, svg("path", { d: curve(at.get(edge.from), at.get(edge.to)), class: edge.optional ? "edge optional" : "edge" }), svg("path", { d: tip(at.get(edge.to)), class: "edge" }))));
   }
-  return { element, draw };
+
+  function tell(steps) {
+    for (const step of steps) nodes.get(step.name).querySelector(".numbers").replaceChildren(...figures(step.live));
+    draw();
+  }
+  return { element, draw, tell };
 }
 
 function curve(from, to) {
@@ -143,12 +189,17 @@ function tip(to) {
 function node(step) {
   const said = [step.when ? `when ${step.when}` : null, step.loop, step.fallback ? `else ${step.fallback}` : null].filter(Boolean);
   return h("li", { class: step.optional ? "node optional" : "node" },
-    h("p", { class: "name" }, h("strong", {}, step.name), step.line ? h("span", { class: "at" }, `line ${step.line}`) : null),
+    h("p", { class: "name" }, h("strong", {}, step.name), step.line ? h("button", { class: "at", type: "button", click: () => reveal(step.line) }, `line ${step.line}`) : null),
     h("p", { class: "mono" }, step.call),
     step.needs.length ? h("p", { class: "hidden" }, `after ${step.needs.join(", ")}`) : null,
     ...said.map((words) => h("p", { class: "said" }, words)),
     step.optional || step.policies.length ? h("p", { class: "policies" }, step.optional ? chip("optional") : null, ...step.policies.map((policy) => chip(policy))) : null,
-    step.live ? h("p", { class: "numbers" }, h("span", {}, `${number(step.live.calls)} /s`), h("span", {}, `${ms(step.live.p50_ms)} · ${ms(step.live.p99_ms)}`),
-      step.live.errors ? h("span", { class: "bad" }, `${number(step.live.errors)} failed /s`) : null,
-      step.live.cache_hit_rate === null ? null : h("span", {}, `${percent(step.live.cache_hit_rate)} cached`)) : null);
+    h("dl", { class: "numbers" }));
+}
+
+/** What there is to say of a step that has been run. */
+function figures(live) {
+  if (!live) return [];
+  const pairs = [["calls", number(live.calls)], live.errors ? ["failed", number(live.errors), "bad"] : null, ["p50", brief(live.p50_ms)], ["p99", brief(live.p99_ms)], live.cache_hit_rate === null ? null : ["cached", percent(live.cache_hit_rate)]];
+  return pairs.filter(Boolean).map(([name, value, kind]) => h("div", { class: kind }, h("dt", {}, name), h("dd", {}, value)));
 }

@@ -1,5 +1,6 @@
 // One request told: its head, its waterfall, and what there is to know of the span that was chosen.
 
+import { ask } from "/console/api.js";
 import { chip, h, say } from "/console/dom.js";
 import { count, kindOf, moment, ms } from "/console/format.js";
 import { nameOf, waterfall, words } from "/console/waterfall.js";
@@ -98,8 +99,7 @@ async function copy(text) {
 }
 
 async function download(trace) {
-  const { ask } = await import("/console/api.js");
-  const told = await ask(`/api/traces/${trace.id}/otlp`);
+  const told = await ask(`/api/traces/${trace.id}/otlp?span=${trace.spans[0].id}`);
   const link = h("a", { href: URL.createObjectURL(new Blob([JSON.stringify(told, null, 2)], { type: "application/json" })), download: `${trace.id}.json` });
   link.click();
   URL.revokeObjectURL(link.href);

@@ -62,7 +62,8 @@ export async function showTraces(root, { rest, query, about, signal }) {
     if (!chosen) return detail.replaceChildren();
     const wanted = chosen;
     try {
-      const trace = await ask(`/api/traces/${chosen}`, { signal });
+      const [id, span] = chosen.split("/");
+      const trace = await ask(`/api/traces/${id}${span ? `?span=${span}` : ""}`, { signal });
       if (wanted !== chosen) return;
       detail.replaceChildren(h("a", { class: "back", href: place(null, query) }, "All requests"), story(trace, about));
       say(`${trace.method ?? ""} ${trace.target ?? trace.path}, ${trace.status ?? "no status"}, ${ms(trace.duration_ms)}`);
@@ -73,7 +74,7 @@ export async function showTraces(root, { rest, query, about, signal }) {
 
   function mark() {
     list.querySelector("[aria-current]")?.removeAttribute("aria-current");
-    const row = chosen && list.querySelector(`a[data-id="${CSS.escape(chosen)}"]`);
+    const row = chosen && list.querySelector(`a[data-id^="${CSS.escape(chosen)}"]`);
     row?.setAttribute("aria-current", "true");
     row?.scrollIntoView({ block: "nearest" });
   }
@@ -82,7 +83,7 @@ export async function showTraces(root, { rest, query, about, signal }) {
     const links = [...list.querySelectorAll("a")];
     if (key === "Escape") location.hash = place(null, query);
     else if (links.length) {
-      const now = links.findIndex((link) => link.dataset.id === chosen);
+      const now = chosen ? links.findIndex((link) => link.dataset.id.startsWith(chosen)) : -1;
       const next = links[Math.min(Math.max(now + (key === "j" ? 1 : -1), 0), links.length - 1)];
       chosen = next.dataset.id; // at once: the next key may come before the address has changed
       location.replace(next.hash);
@@ -100,7 +101,7 @@ export async function showTraces(root, { rest, query, about, signal }) {
   };
 }
 
-/** Where a trace is, or the list, with what is searched for. */
+/** Where a trace is, or one of its requests, as in `ID/SPAN`, or the list; with what is searched for. */
 function place(id, query) {
   return `#/traces${id ? `/${id}` : ""}${query.size ? `?${query}` : ""}`;
 }
@@ -132,7 +133,7 @@ export function entry(one, query = new URLSearchParams()) {
   const wrong = Object.entries(one.steps).filter(([, outcome]) => outcome !== "ok");
   const kind = kindOf(one.status, one.complete);
   return h("li", {},
-    h("a", { href: place(one.id, query), "data-id": one.id },
+    h("a", { href: place(`${one.id}/${one.span}`, query), "data-id": `${one.id}/${one.span}` },
       h("time", { datetime: one.at }, clock(one.at)),
       chip(one.status ?? "left", kind),
       h("span", { class: "target" }, h("b", {}, one.method), " ", one.target ?? one.path),

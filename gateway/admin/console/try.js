@@ -7,7 +7,7 @@ import { story } from "/console/story.js";
 
 const LOOKS = 15;
 const BETWEEN = 200;
-const SECRET = /^(authorization|cookie|x-api-key)$/i;
+const SECRET = /authorization|cookie|token|secret|password|api-?key/i;
 
 export async function showTry(root, { query, about, signal }) {
   const { plans } = await ask("/api/plans", { signal });

@@ -1,0 +1,130 @@
+"""What snapshots say to who looks: calls, failures, how long they took, and how much the cache answered. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from gateway import telemetry
+from gateway.metrics.figures import Distribution, Snapshot, Value
+from gateway.telemetry import Attribute, Metric
+
+_HITS = ("hit", "stale", "revalidated")
+_FAILED = ("failed", "fallback")
+_UNASKED = "bypass"
+"""What has not asked the cache."""
+
+Own: TypeAlias = Mapping[str, Attribute]
+
+
+@dataclass(slots=True)
+class _Found:
+    """Several series, of one thing."""
+
+    took: Distribution = field(default_factory=Distribution)
+    errors: int = 0
+    retries: int = 0
+    hits: int = 0
+    lookups: int = 0
+
+    def see(self, status: Attribute | None, count: int) -> None:
+        """So often the cache said this."""
+        self.hits += count if status in _HITS else 0
+        self.lookups += count if status != _UNASKED else 0
+
+    @property
+    def hit_rate(self) -> float | None:
+        """The share of what was looked up that was there; None where nothing was."""
+        return round(self.hits / self.lookups, 4) if self.lookups else None
+
+    def milliseconds(self, share: float) -> float | None:
+        """Within which this share was done."""
+        seconds = self.took.quantile(share)
+        return None if seconds is None else round(seconds * 1000, 3)
+
+
+def of_upstreams(snapshot: Snapshot, seconds: float) -> dict[str, dict[str, Any]]:
+    """By upstream, what there was of attempts, a second."""
+    found: dict[str, _Found] = defaultdict(_Found)
+    for own, value in _distributions(snapshot, telemetry.CLIENT_DURATION):
+        one = found[str(own[telemetry.UPSTREAM_NAME])]
+        one.took += value
+        one.errors += value.count if telemetry.ERROR_TYPE in own else 0
+    for own, count in _series(snapshot, telemetry.RETRIES):
+        found[str(own[telemetry.UPSTREAM_NAME])].retries += _counted(count)
+    return {name: _a_second(one, seconds) for name, one in found.items()}
+
+
+def of_steps(snapshot: Snapshot, method: str, path: str) -> dict[str, dict[str, Any]]:
+    """By step of an endpoint, how often it was run, and with what success."""
+    found: dict[str, _Found] = defaultdict(_Found)
+    for own, value in _of_endpoint(_distributions(snapshot, telemetry.STEP_DURATION), method, path):
+        if own.get(telemetry.STEP_OUTCOME) == "skipped":
+            continue
+        one = found[str(own[telemetry.STEP_NAME])]
+        one.took += value
+        one.errors += value.count if own.get(telemetry.STEP_OUTCOME) in _FAILED else 0
+    for own, count in _of_endpoint(_series(snapshot, telemetry.CACHE_REQUESTS), method, path):
+        if telemetry.STEP_NAME in own:
+            found[str(own[telemetry.STEP_NAME])].see(own.get(telemetry.CACHE_STATUS), _counted(count))
+    return {name: _so_far(one) for name, one in found.items()}
+
+
+def hit_rate(snapshot: Snapshot) -> float | None:
+    """How much of what was looked up in the cache was there, steps' replies and whole answers."""
+    found = _Found()
+    for own, value in _series(snapshot, telemetry.CACHE_REQUESTS):
+        found.see(own.get(telemetry.CACHE_STATUS), _counted(value))
+    return found.hit_rate
+
+
+def hit_rates(snapshot: Snapshot) -> dict[str, float | None]:
+    """The same by endpoint, as in `GET /v1/home/{user_id}`."""
+    found: dict[str, _Found] = defaultdict(_Found)
+    for own, value in _series(snapshot, telemetry.CACHE_REQUESTS):
+        name = f"{own.get(telemetry.HTTP_METHOD)} {own.get(telemetry.HTTP_ROUTE)}"
+        found[name].see(own.get(telemetry.CACHE_STATUS), _counted(value))
+    return {name: one.hit_rate for name, one in found.items()}
+
+
+def _a_second(found: _Found, seconds: float) -> dict[str, Any]:
+    return {
+        "calls": round(found.took.count / seconds, 2),
+        "errors": round(found.errors / seconds, 2),
+        "retries": round(found.retries / seconds, 2),
+        "p50_ms": found.milliseconds(0.5),
+        "p99_ms": found.milliseconds(0.99),
+    }
+
+
+def _so_far(found: _Found) -> dict[str, Any]:
+    return {
+        "calls": found.took.count,
+        "errors": found.errors,
+        "p50_ms": found.milliseconds(0.5),
+        "p99_ms": found.milliseconds(0.99),
+        "cache_hit_rate": found.hit_rate,
+    }
+
+
+def _series(snapshot: Snapshot, metric: Metric) -> Iterator[tuple[Own, Value]]:
+    for labels, value in snapshot.values.get(metric.name, {}).items():
+        yield dict(labels), value
+
+
+def _distributions(snapshot: Snapshot, metric: Metric) -> Iterator[tuple[Own, Distribution]]:
+    for own, value in _series(snapshot, metric):
+        if isinstance(value, Distribution):
+            yield own, value
+
+
+def _of_endpoint(series: Iterable[tuple[Own, Any]], method: str, path: str) -> Iterator[tuple[Own, Any]]:
+    for own, value in series:
+        if (own.get(telemetry.HTTP_METHOD), own.get(telemetry.HTTP_ROUTE)) == (method, path):
+            yield own, value
+
+
+def _counted(value: Value) -> int:
+    return value.count if isinstance(value, Distribution) else value

@@ -136,7 +136,7 @@ async def test_spans_arrive_when_the_collector_is_back(receiving: Any, exporting
     tracing = exporting(receiver, OTEL_BSP_SCHEDULE_DELAY="1")
 
     _trace(tracing)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await receiver.took.wait()
 
     assert len(receiver.heads) == 3
@@ -208,7 +208,7 @@ async def test_a_collector_that_hangs_costs_spans_and_nothing_else(
 
     for _ in range(1000):
         _trace(tracing)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await receiver.took.wait()
     await tracing.stop()
 

@@ -38,7 +38,7 @@ class Hung:
 
     async def started(self) -> None:
         """Wait until it is asked."""
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await self.asked.wait()
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -62,7 +62,7 @@ class Visit:
 
     async def over(self) -> None:
         """Wait until the app has done with it."""
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await self.task
 
     async def _receive(self) -> dict[str, Any]:

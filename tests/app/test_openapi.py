@@ -410,7 +410,7 @@ async def _shop(serve: Any, upstreams: respx.Router, scene: dict[str, Any], docu
 
 async def _with_schemas(client: httpx.AsyncClient, name: str) -> Any:
     """The document, once the upstream's own has come."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             document = await document_of(client)
             if name in document["components"]["schemas"]:
@@ -419,7 +419,7 @@ async def _with_schemas(client: httpx.AsyncClient, name: str) -> Any:
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             if holds():
                 return

@@ -254,7 +254,7 @@ async def test_a_reply_that_is_not_read_to_its_end_closes_its_connection(
     with pytest.raises(BadReply):
         await send(make_call())
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await wire.left.wait()
 
 
@@ -266,7 +266,7 @@ async def test_a_trickled_body_ends_with_the_attempt(wire: Any, send: Caller, ma
     with pytest.raises(AttemptTimeout):
         await Timeout()(send)(make_call(timeout=0.15))
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await wire.left.wait()
 
 
@@ -282,7 +282,7 @@ async def test_a_cancelled_call_closes_its_connection(wire: Any, send: Caller, m
 
     with pytest.raises(asyncio.CancelledError):
         await calling
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await wire.left.wait()
 
 
@@ -304,7 +304,7 @@ async def test_a_connection_that_was_closed_in_the_meantime_costs_no_call(wire: 
 
     for _ in range(2):
         await send(make_call())
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await asyncio.gather(*wire.tasks)
 
     assert (wire.connections, len(wire.heads)) == (2, 2)

@@ -108,7 +108,7 @@ class Served:
     async def raw(self, target: str, method: str = "GET") -> bytes:
         """The answer to a target that no client library would send as it is."""
         reader, writer = await self.connect(target, method)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             answer = await reader.read()
         writer.close()
         await writer.wait_closed()

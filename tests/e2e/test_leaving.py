@@ -28,7 +28,7 @@ async def test_a_client_that_leaves_ends_its_calls(served: Any, services: Any, h
 
     assert await services["recommendations"].becomes(in_flight=0, abandoned=1)
     assert await services["orders"].becomes(in_flight=0, abandoned=1)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         trace = await served.traces.get()
     assert all(span.end for span in trace.spans)
     assert not any(span.error for span in trace.spans)
@@ -50,8 +50,8 @@ async def test_a_client_that_leaves_does_not_disturb_another(served: Any, servic
 
 
 async def _settled(before: set[asyncio.Task[Any]]) -> None:
-    """Wait until no task is left that was not there before; fail after a second."""
-    async with asyncio.timeout(1):
+    """Wait until no task is left that was not there before; fail after five seconds."""
+    async with asyncio.timeout(5):
         while left := asyncio.all_tasks() - before - {asyncio.current_task()}:
             await asyncio.wait(left, timeout=0.05)
 
@@ -73,7 +73,7 @@ async def test_a_client_who_sends_more_meanwhile_has_not_left(served: Any, servi
         writer.write(part.encode())
         await asyncio.sleep(0.15)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         answers = await reader.read()
     writer.close()
     assert answers.count(b"\r\ngateway-complete: true\r\n") == 2

@@ -120,7 +120,7 @@ async def large() -> AsyncIterator[bytes]:
 
 
 async def until(event: asyncio.Event) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await event.wait()
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from inspect import isawaitable
 from itertools import count
 from typing import Any
 
@@ -113,7 +114,7 @@ def opened(shared_server: Server, prefix: str) -> Open:
 
     def open_one(url: str = "", *, size: Any = "1MiB", **words: Any) -> AbstractAsyncContextManager[tuple[Store, Board]]:
         # Nobody is in a hurry here: a machine that is busy is no trouble.
-        redis = {"url": url or shared_server.url, "prefix": prefix, "timeout": "500ms"} | words
+        redis = {"url": url or shared_server.url, "prefix": prefix, "timeout": "5s"} | words
         return open_store(StorageSpec.model_validate({"size": size, "redis": redis}))
 
     return open_one
@@ -132,9 +133,9 @@ def eventually() -> Callable[..., Awaitable[None]]:
     return _eventually
 
 
-async def _eventually(holds: Callable[[], Any], seconds: float = 20.0) -> None:
+async def _eventually(holds: Callable[[], Any], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - what is waited for knows no events
+        while not (await held if isawaitable(held := holds()) else held):  # noqa: ASYNC110 - what is waited for knows no events
             await asyncio.sleep(0.01)
 
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FILES = (ROOT / "docker-compose.yml", ROOT / "tests/compose/docker-compose.test.yml")
 MOCKS = ("users", "orders", "catalog", "recommendations")
-PUBLISHED = ("gateway", *MOCKS, "jaeger")
+PUBLISHED = {"edge": "GATEWAY_PORT", **{name: f"{name.upper()}_PORT" for name in (*MOCKS, "jaeger")}}
+"""Service → the variable that says on which port of the host it is published."""
+
+GATEWAYS = 2
 
 BUILD_SECONDS = 900.0
 UP_SECONDS = 180.0
@@ -36,28 +39,38 @@ class Demo:
     command: tuple[str, ...]
     environ: Mapping[str, str]
     ports: Mapping[str, int]
+    admin_ports: tuple[int, ...]
     client: httpx.Client
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Everything that is up."""
+        return ("gateway", *PUBLISHED, "redis")
 
     def compose(self, *arguments: str, seconds: float = SECONDS) -> str:
         """A command of compose; gives what it wrote."""
         return run(*self.command, *arguments, environ=self.environ, seconds=seconds)
 
-    def inspect(self, service: str) -> dict[str, Any]:
-        """What the engine knows about the service's container, running or not."""
-        return dict(json.loads(run("docker", "inspect", self._container(service)))[0])
+    def docker(self, *arguments: str) -> str:
+        """A command of the engine; gives what it wrote."""
+        return run("docker", *arguments)
+
+    def inspect(self, service: str) -> list[dict[str, Any]]:
+        """What the engine knows about the service's containers, running or not."""
+        return list(json.loads(run("docker", "inspect", *self.containers(service))))
 
     def execute(self, service: str, *command: str) -> subprocess.CompletedProcess[str]:
-        """A command inside the container, whatever comes of it."""
-        whole = ["docker", "exec", self._container(service), *command]
+        """A command inside the service's first container, whatever comes of it."""
+        whole = ["docker", "exec", self.containers(service)[0], *command]
         return subprocess.run(whole, capture_output=True, text=True, timeout=SECONDS, check=False)
 
-    def get(self, path: str, service: str = "gateway", headers: Mapping[str, str] | None = None) -> httpx.Response:
+    def get(self, path: str, service: str = "edge", headers: Mapping[str, str] | None = None) -> httpx.Response:
         """Ask for something through the published port."""
-        return self.client.get(self._url(service, path), headers=headers)
+        return self.client.get(self.url(service, path), headers=headers)
 
     def chaos(self, service: str, **setting: object) -> None:
         """Set the switch of a mock service; without a setting it is well."""
-        url = self._url(service, "/_chaos")
+        url = self.url(service, "/_chaos")
         (self.client.put(url, json=setting) if setting else self.client.delete(url)).raise_for_status()
 
     def spans(self, trace: str) -> dict[str, dict[str, str]]:
@@ -78,9 +91,11 @@ class Demo:
         seen: dict[str, str] = {}
 
         def healthy() -> bool:
-            for service in (*PUBLISHED, "redis"):
-                state = self.inspect(service)["State"]
-                seen[service] = state["Health"]["Status"] if state["Running"] else f"{state['Status']} ({state['ExitCode']})"
+            for service in self.services:
+                for number, one in enumerate(self.inspect(service)):
+                    state = one["State"]
+                    status = state["Health"]["Status"] if state["Running"] else f"{state['Status']} ({state['ExitCode']})"
+                    seen[f"{service} {number}"] = status
             return set(seen.values()) == {"healthy"}
 
         try:
@@ -88,13 +103,15 @@ class Demo:
         except AssertionError as error:
             raise AssertionError(f"{error}: {seen}\n{self.compose('logs', '--no-color', '--tail', '20')}") from None
 
-    def _container(self, service: str) -> str:
+    def containers(self, service: str) -> list[str]:
+        """The ids of the service's containers, running or not."""
         # `ps` of one compose tells of stopped containers, that of the other does not; the labels always do.
         labels = (f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}")
         filters = [f"--filter=label={label}" for label in (*labels, "com.docker.compose.oneoff=False")]
-        return run("docker", "ps", "--all", "--quiet", "--no-trunc", *filters).strip()
+        return sorted(run("docker", "ps", "--all", "--quiet", "--no-trunc", *filters).split())
 
-    def _url(self, service: str, path: str) -> str:
+    def url(self, service: str, path: str) -> str:
+        """Where the host reaches a service."""
         return f"http://127.0.0.1:{self.ports[service]}{path}"
 
 
@@ -141,16 +158,29 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in taken]
 
 
+def free_range(count: int) -> tuple[int, ...]:
+    """Ports in a row that nobody has at the moment."""
+    while True:
+        first = free_ports(1)[0]
+        row = tuple(range(first, first + count))
+        with ExitStack() as stack, suppress(OSError, OverflowError):
+            for port in row:
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            return row
+
+
 @pytest.fixture(scope="module")
 def containers() -> Iterator[Demo]:
     """The demo, built and up; gone again afterwards, with its images."""
     compose, project = find_compose(), f"fanin-test-{os.getpid()}"
     files = [argument for file in FILES for argument in ("--file", str(file))]
     ports = dict(zip(PUBLISHED, free_ports(len(PUBLISHED)), strict=True))
-    environ = os.environ | {f"{name.upper()}_PORT": str(port) for name, port in ports.items()}
+    admin = free_range(GATEWAYS)
+    environ = os.environ | {PUBLISHED[name]: str(port) for name, port in ports.items()}
+    environ |= {"GATEWAY_ADMIN_PORTS": f"{admin[0]}-{admin[-1]}"}
     command = (*compose, "--project-name", project, "--project-directory", str(ROOT), *files)
     with httpx.Client(trust_env=False, timeout=SECONDS) as client:
-        demo = Demo(project, command, environ, ports, client)
+        demo = Demo(project, command, environ, ports, admin, client)
         try:
             demo.compose("build", seconds=BUILD_SECONDS)
             demo.compose("up", "--detach", seconds=UP_SECONDS)

@@ -31,6 +31,7 @@ def decode(body: bytes) -> Iterator[dict[str, str]]:
             for span in scope.spans:
                 yield {
                     "service": attributes.get("service.name", ""),
+                    "instance": attributes.get("service.instance.id", ""),
                     "trace": span.trace_id.hex(),
                     "span": span.span_id.hex(),
                     "parent": span.parent_span_id.hex(),

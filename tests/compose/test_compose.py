@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
 from typing import Any
@@ -67,7 +68,31 @@ def test_a_hanging_upstream_makes_the_answer_partial(demo: Any) -> None:
     assert [error["step"] for error in response.json()["errors"]] == ["recommendations"]
 
 
-@pytest.mark.parametrize(("service", "uid"), [*((name, "10001") for name in OURS), ("redis", "999")])
+def test_requests_go_round(demo: Any) -> None:
+    """Behind the one port are two gateways, and each has its share."""
+    ids = [token_hex(16) for _ in range(12)]
+
+    for trace in ids:
+        demo.get("/v1/home/42", headers={"traceparent": f"00-{trace}-{PARENT}-01"})
+    instances = {span["instance"] for trace in ids for span in demo.spans(trace).values()}
+
+    assert len(instances) == 2
+    assert "" not in instances
+
+
+def test_a_gateway_that_is_away_is_not_missed(demo: Any) -> None:
+    """With either of them stopped the other answers everything."""
+    answers = []
+    for one in demo.containers("gateway"):
+        demo.docker("stop", one)
+        answers += [demo.get("/v1/home/42").status_code for _ in range(10)]
+        demo.docker("start", one)
+        demo.until_healthy()
+
+    assert answers == [200] * 20
+
+
+@pytest.mark.parametrize(("service", "uid"), [*((name, "10001") for name in OURS), ("edge", "101"), ("redis", "999")])
 def test_no_container_runs_as_root(demo: Any, service: str, uid: str) -> None:
     """Neither root nor able to become it: no capability is left, and no program may add one."""
     who = demo.execute(service, "id", "-u").stdout.strip()
@@ -78,7 +103,7 @@ def test_no_container_runs_as_root(demo: Any, service: str, uid: str) -> None:
     assert status["NoNewPrivs"].strip() == "1"
 
 
-@pytest.mark.parametrize("service", [*OURS, "redis"])
+@pytest.mark.parametrize("service", [*OURS, "edge", "redis"])
 def test_nothing_can_be_written_but_tmp(demo: Any, service: str) -> None:
     """The root filesystem is read-only, and everything works all the same."""
     refused = demo.execute(service, "touch", "/opt/written")
@@ -100,13 +125,13 @@ def test_the_image_has_nothing_to_install_with(demo: Any) -> None:
 
 def test_only_the_loopback_address_is_published(demo: Any) -> None:
     """Nothing is reached from another machine, and Redis from nowhere outside."""
-    published = {
-        service: {(one["HostIp"], int(one["HostPort"])) for bound in ports.values() for one in bound or ()}
-        for service in (*demo.ports, "redis")
-        if (ports := demo.inspect(service)["NetworkSettings"]["Ports"]) is not None
-    }
+    published = {service: sorted(bound(one) for one in demo.inspect(service)) for service in demo.services}
 
-    assert published == {service: {("127.0.0.1", port)} for service, port in demo.ports.items()} | {"redis": set()}
+    assert published == {
+        **{service: [[("127.0.0.1", port)]] for service, port in demo.ports.items()},
+        "gateway": [[("127.0.0.1", port)] for port in demo.admin_ports],
+        "redis": [[]],
+    }
 
 
 def test_redis_is_ready_for_a_cache(demo: Any) -> None:
@@ -139,7 +164,7 @@ def test_mock_services_stop_at_once_even_with_hung_calls(demo: Any) -> None:
 
         demo.compose("stop", *MOCKS)
         broken = [isinstance(one.exception(timeout=SECONDS), httpx.TransportError) for one in hung]
-    ended = {service: demo.inspect(service)["State"]["ExitCode"] for service in MOCKS}
+    ended = {service: demo.inspect(service)[0]["State"]["ExitCode"] for service in MOCKS}
     demo.compose("start", *MOCKS)
     demo.until_healthy()
 
@@ -156,7 +181,7 @@ def test_a_gateway_that_is_stopped_finishes_what_it_began(demo: Any) -> None:
 
         demo.compose("stop", "gateway")
         response = asked.result(timeout=SECONDS)
-    ended = demo.inspect("gateway")["State"]["ExitCode"]
+    ended = [one["State"]["ExitCode"] for one in demo.inspect("gateway")]
     _, trace, root, _ = response.headers["traceparent"].split("-")
     left = demo.spans(trace)
     demo.compose("start", "gateway")
@@ -165,4 +190,10 @@ def test_a_gateway_that_is_stopped_finishes_what_it_began(demo: Any) -> None:
     assert response.status_code == 200
     assert response.json()["user"]["id"] == 7
     assert root in left
-    assert ended == 0
+    assert ended == [0, 0]
+
+
+def bound(container: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Where a container's ports are published."""
+    ports = container["NetworkSettings"]["Ports"] or {}
+    return [(one["HostIp"], int(one["HostPort"])) for published in ports.values() for one in published or ()]

@@ -23,7 +23,7 @@ from services import PORTS
 
 ROOT = Path(__file__).parents[2]
 OURS = ("gateway", *PORTS)
-FOREIGN = {"jaeger": "jaegertracing/jaeger", "redis": "redis"}
+FOREIGN = {"edge": "nginx", "jaeger": "jaegertracing/jaeger", "redis": "redis"}
 """Service → the image it is run from."""
 
 
@@ -45,7 +45,7 @@ def seconds(text: str) -> float:
     return float(text[:-1])
 
 
-def test_the_services_are_the_demo_with_jaeger_and_redis() -> None:
+def test_the_services_are_the_demo_with_jaeger_redis_and_one_port_before_the_gateways() -> None:
     """Extensions apart, there is nothing but services: `version:` is a warning today."""
     assert set(SERVICES) == {*OURS, *FOREIGN}
     assert [key for key in COMPOSE if not key.startswith("x-")] == ["services"]
@@ -69,7 +69,8 @@ def test_ports_are_published_on_the_loopback_address_alone() -> None:
     published = {service: spec.get("ports", []) for service, spec in SERVICES.items()}
 
     assert published == {
-        "gateway": ["127.0.0.1:8080:8080", "127.0.0.1:8081:8081"],
+        "edge": ["127.0.0.1:8080:8080"],
+        "gateway": ["127.0.0.1:8081-8082:8081"],
         **{name: [f"127.0.0.1:{port}:{port}"] for name, port in PORTS.items()},
         "jaeger": ["127.0.0.1:16686:16686"],
         "redis": [],
@@ -103,6 +104,16 @@ def test_the_gateway_waits_for_its_upstreams_and_for_nobody_else_to_be_well() ->
     waits = {service: how["condition"] for service, how in SERVICES["gateway"]["depends_on"].items()}
 
     assert waits == dict.fromkeys(PORTS, "service_healthy") | {"jaeger": "service_started", "redis": "service_started"}
+
+
+def test_there_are_two_gateways_each_with_an_admin_port() -> None:
+    """As many ports as gateways: with fewer, one of them would not start."""
+    (published,) = SERVICES["gateway"]["ports"]
+    first, last = map(int, published.split(":")[1].split("-"))
+
+    assert SERVICES["gateway"]["scale"] == last - first + 1 == 2
+    assert SERVICES["edge"]["depends_on"] == {"gateway": {"condition": "service_healthy"}}
+    assert "gateway:8080" in (ROOT / "deploy/nginx.conf").read_text()
 
 
 def test_the_gateway_has_longer_than_its_own_grace_to_stop() -> None:
@@ -224,6 +235,7 @@ def test_the_tests_replace_only_images_that_cannot_be_built_here() -> None:
     assert all(replaced[service] == {"build": {"network": "host"}} for service in OURS)
     assert set(replaced) - set(OURS) == set(FOREIGN)
     assert set(replaced["redis"]) == {"image", "build"}
+    assert set(replaced["edge"]) == {"image", "build", "command"}
     assert set(replaced["jaeger"]) == {"image", "build", "command", "volumes", "healthcheck"}
 
 
@@ -231,7 +243,7 @@ def test_the_docs_name_every_service_and_image() -> None:
     """The page about the containers says what is in them."""
     page = (ROOT / "docs/containers.md").read_text()
     images = [SERVICES[service]["image"] for service in FOREIGN]
-    ports = re.findall(r"127\.0\.0\.1:(\d+):", str([spec.get("ports") for spec in SERVICES.values()]))
+    ports = re.findall(r"127\.0\.0\.1:(\d+)[:-]", str([spec.get("ports") for spec in SERVICES.values()]))
 
     assert [word for word in [*SERVICES, *images, *ports] if word not in page] == []
 

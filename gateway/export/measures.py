@@ -114,9 +114,7 @@ def _data(metric: telemetry.Metric, series: Iterable[tuple[Labels, Value]], sinc
 
 
 def _histogram(attributes: Mapping[str, telemetry.Attribute], value: Distribution, since: int, at: int) -> HistogramDataPoint:
-    exemplars = [
-        Exemplar({}, one.nanoseconds / 1e9, one.at, int(one.span, 16), int(one.trace, 16)) for one in value.exemplars.values()
-    ]
+    exemplars = [Exemplar({}, took / 1e9, at, span, trace) for at, took, trace, span in value.exemplars.values()]
     # Nobody keeps the least and the most; what is None is left out on the wire.
     least = most = cast("float", None)
     seconds = value.nanoseconds / 1e9

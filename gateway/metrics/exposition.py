@@ -80,7 +80,8 @@ def _buckets(value: Distribution) -> list[tuple[str, float] | tuple[str, float, 
 
 
 def _shown(one: Known) -> Exemplar:
-    return Exemplar({"trace_id": one.trace, "span_id": one.span}, one.nanoseconds / 1e9, one.at / 1e9)
+    at, took, trace, span = one
+    return Exemplar({"trace_id": f"{trace:032x}", "span_id": f"{span:016x}"}, took / 1e9, at / 1e9)
 
 
 def _underscored(name: str) -> str:

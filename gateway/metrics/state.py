@@ -5,6 +5,9 @@
 3  metrics are made of that when somebody looks: several of the same counts
 
 What tells series apart comes from plans and upstreams, and from words of our own; an upstream's part in it is the status.
+
+Counted on the loop, and read in threads, without a lock: each is copied in one step of the interpreter's, so that what is read may lack the
+last request, and never has one twice.
 """
 
 from __future__ import annotations
@@ -18,15 +21,15 @@ from typing import TypeAlias
 
 from gateway import telemetry
 from gateway.metrics.conditions import Condition
-from gateway.metrics.figures import BOUNDS, Distribution, Snapshot, Value, exemplar
+from gateway.metrics.figures import BOUNDS, Distribution, Snapshot, Value
 from gateway.metrics.sharing import tell
 from gateway.plan import Plan
-from gateway.telemetry import Attribute, Span, SpanType, Trace
+from gateway.telemetry import Attribute, SpanType, Trace
 
 MOST = 100
 """What a type of spans may have that differs; all further is counted as one."""
 
-Key: TypeAlias = tuple[Attribute | None, ...]
+Key: TypeAlias = Attribute | tuple[Attribute | None, ...]
 Own: TypeAlias = Mapping[str, Attribute | None]
 Told: TypeAlias = tuple[str, Own, Value]
 Gauges: TypeAlias = Callable[[], Iterable[Told]]
@@ -42,23 +45,23 @@ _OVERFLOW: Own = {telemetry.OVERFLOW: True}
 class _Counted:
     """The spans of one type."""
 
-    names: tuple[str, str, str]
-    """What matters of a span's own attributes."""
+    names: tuple[str, ...]
+    """What matters of a span's own attributes, first what nearly every span has."""
 
     labels: Mapping[str, Attribute]
     tell: Callable[[Mapping[str, Attribute], Own, Distribution], Iterator[Told]]
-    further: tuple[str, ...] = ()
     by: dict[Key, Distribution] = field(default_factory=dict)
+    """By the values that they have; by the first one, where a span has no other. Nothing of a span's is the empty one."""
 
     def meet(self, key: Key) -> Distribution:
         """A new count."""
         return self.by.setdefault(key if len(self.by) < MOST else (), Distribution())  # 2
 
-    def told(self, taken: Iterable[tuple[Key, Distribution]]) -> Iterator[Told]:
+    def told(self) -> Iterator[Told]:
         """What metrics make of what was counted."""  # 3
-        for key, one in taken:
-            own = dict(zip((*self.names, *self.further), key, strict=True)) if key else _OVERFLOW
-            yield from self.tell(self.labels, own, one)
+        for key, one in self.by.copy().items():
+            own = dict(zip(self.names, key if isinstance(key, tuple) else (key,), strict=False)) if key != () else _OVERFLOW
+            yield from self.tell(self.labels, own, one.copy())
 
 
 class MetricsState:
@@ -80,35 +83,34 @@ class MetricsState:
                 self._types[step.span] = _Counted(_STEP, {**endpoint, **named}, _of_step)
 
     def begin(self, of: SpanType) -> None:
-        """A request has come."""
-        if of.kind == "server":
-            self._begun[of] = self._begun.get(of, 0) + 1
+        """A trace has begun."""
+        self._begun[of] = self._begun.get(of, 0) + 1
 
     def note(self, trace: Trace) -> None:
         """A trace is over: all of its spans have ended."""
         find, keeps = self._types.get, trace.recorded and trace.sampled
         for span in trace.spans:  # 1
-            counted = find(span.type) or self._meet(span.type)
+            counted, own = find(span.type) or self._meet(span.type), span.own
             if counted is UNCOUNTED:
-                self._look(trace, span)
+                if own.get(telemetry.ANSWER_COMPLETE) is False:
+                    self._partial[trace.root.type] = self._partial.get(trace.root.type, 0) + 1
                 continue
-            # Written out, since this is done eight times a request: with a call for each part of it, it takes twice as long.
-            own, (one, two, three) = span.own.get, counted.names
-            key: Key = (own(one), own(two), own(three))
-            if counted.further:
-                key += tuple(map(own, counted.further))
+            # A span that nobody records has one thing to tell, if all is well: made into a key of several, it would take half as long again.
+            key: Key | None = own.get(counted.names[0])
+            if key is None or len(own) > 1:
+                key = tuple(map(own.get, counted.names))
             taken = counted.by.get(key) or counted.meet(key)
-            took = (span.end or 0) - span.start
+            ended = span.end or 0
+            took = ended - span.start
             bucket = bisect_left(BOUNDS, took)
             taken.counts[bucket] += 1
             taken.nanoseconds += took
             if keeps:
-                taken.exemplars[bucket] = exemplar(span)
+                taken.exemplars[bucket] = ended, took, trace.id, span.id
 
     def take(self) -> Callable[[], Snapshot]:
-        """What there is now: taken at once, on the loop, and made a snapshot of wherever there is time for it."""
-        taken = [(counted, [(key, one.copy()) for key, one in counted.by.items()]) for counted in self._types.values()]
-        return partial(_made, taken, [*self._others(), *self._gauges()])
+        """What there is now: gauges are read at once, on the loop; what is counted here, wherever there is time for it."""
+        return partial(self._made, [*self._gauges()])
 
     def snapshot(self) -> Snapshot:
         """The same, at once."""
@@ -125,14 +127,14 @@ class MetricsState:
         if of.kind == "server":
             counted = _Counted(_SERVER, _only(of.attributes, telemetry.SERVER_DURATION.attributes), _of_server)
         elif of.kind == "client":
-            further = () if of.attributes[telemetry.UPSTREAM_NAME] in self._found else _HOST
-            counted = _Counted(_CLIENT, _only(of.attributes, telemetry.CLIENT_DURATION.attributes), _of_client, further)
+            host = () if of.attributes[telemetry.UPSTREAM_NAME] in self._found else _HOST
+            counted = _Counted((*_CLIENT, *host), _only(of.attributes, telemetry.CLIENT_DURATION.attributes), _of_client)
         self._types[of] = counted
         return counted
 
-    def _look(self, trace: Trace, span: Span) -> None:
-        if span.own.get(telemetry.ANSWER_COMPLETE) is False:
-            self._partial[trace.root.type] = self._partial.get(trace.root.type, 0) + 1
+    def _made(self, gauges: Iterable[Told]) -> Snapshot:
+        counted = (told for one in self._types.copy().values() for told in one.told())
+        return Snapshot.of((*counted, *self._others(), *gauges))
 
     def _others(self) -> Iterator[Told]:
         yield telemetry.WORKERS.name, {telemetry.PROCESS: os.getpid()}, 1
@@ -140,21 +142,20 @@ class MetricsState:
         for endpoint in self._endpoints:
             # What is not there yet would not be missed: a counter that begins with 1 has not grown.
             yield telemetry.PARTIAL.name, endpoint, 0
-        for of, lacking in self._partial.items():
+        for of, lacking in self._partial.copy().items():
             yield telemetry.PARTIAL.name, _only(of.attributes, telemetry.PARTIAL.attributes), lacking
-        for of, begun in self._begun.items():
-            yield telemetry.SERVER_ACTIVE.name, _only(of.attributes, telemetry.SERVER_ACTIVE.attributes), begun - self._ended(of)
+        for of in self._begun.copy():
+            if of.kind == "server":
+                yield telemetry.SERVER_ACTIVE.name, _only(of.attributes, telemetry.SERVER_ACTIVE.attributes), self._active(of)
 
-    def _ended(self, of: SpanType) -> int:
-        return sum(taken.count for taken in self._types.get(of, UNCOUNTED).by.values())
+    def _active(self, of: SpanType) -> int:
+        ended = sum(taken.count for taken in self._types.get(of, UNCOUNTED).by.copy().values())
+        # Looked up last: who ends in between has begun before.
+        return self._begun[of] - ended
 
 
-UNCOUNTED = _Counted(("", "", ""), {}, lambda *_: iter(()))
+UNCOUNTED = _Counted((), {}, lambda *_: iter(()))
 """Types that nothing is told of."""
-
-
-def _made(taken: Iterable[tuple[_Counted, Iterable[tuple[Key, Distribution]]]], others: Iterable[Told]) -> Snapshot:
-    return Snapshot.of((*(told for counted, found in taken for told in counted.told(found)), *others))
 
 
 def _only(own: Mapping[str, Attribute], names: Iterable[str]) -> dict[str, Attribute]:

@@ -23,7 +23,7 @@ from gateway.errors import StartError
 from gateway.export import Tracing
 from gateway.export.measures import MeasuresState, as_metrics, of_process
 from gateway.export.settings import metric_exporters, metric_times
-from gateway.metrics.figures import Distribution, Exemplar, Snapshot
+from gateway.metrics.figures import Distribution, Snapshot
 from gateway.telemetry import BUCKETS, SERVER_ACTIVE, SERVER_DURATION, SHED
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
@@ -69,7 +69,7 @@ def test_an_exporter_that_is_not_there_is_told_at_the_start() -> None:
 def test_a_snapshot_is_opentelemetry_s() -> None:
     """In seconds, cumulative since the process began, with the exemplars that it has; what is not known is not there."""
     counts = [2, *[0] * (len(BUCKETS) - 1), 1]
-    taken = Distribution(counts, 20_005_000_000, {0: Exemplar(70, 5_000_000, f"{0xABC:032x}", f"{0xDEF:016x}")})
+    taken = Distribution(counts, 20_005_000_000, {0: (70, 5_000_000, 0xABC, 0xDEF)})
     labels = {"http.route": "/a", "http.response.status_code": 200}
     snapshot = Snapshot.of([(SERVER_DURATION.name, labels, taken), (SHED.name, {}, 3), (SERVER_ACTIVE.name, labels, 2)])
 

@@ -90,11 +90,77 @@ def test_an_alert_says_what_to_look_at(rule: Any) -> None:
     assert {*re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"])} <= labels_in(rule["expr"])
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(PROMTOOL is None, reason="NO PROMTOOL HERE: install Debian's prometheus")
-def test_prometheus_takes_the_rules() -> None:
-    """By its own check, of every expression and template."""
-    assert PROMTOOL
-    checked = subprocess.run([PROMTOOL, "check", "rules", str(RULES)], capture_output=True, text=True, check=False)
+# Samples, a minute apart, of a gateway in which only one thing is wrong; the alert's labels; and what it says.
+REQUESTS = 'http_server_request_duration_seconds_count{http_route="/a",http_response_status_code="%s"}'
+TOOK = 'http_server_request_duration_seconds_bucket{http_route="/a",le="%s"}'
+ATTEMPTS = 'http_client_request_duration_seconds_count{gateway_upstream_name="users",error_type="%s"}'
+PARTIAL = 'gateway_answer_partial_total{http_route="/a"}'
+BREAKER = 'gateway_breaker_state{gateway_upstream_name="users",server_address="h",server_port="80",gateway_breaker_state="%s"}'
+RETRIES = 'gateway_upstream_retries_total{gateway_upstream_name="users"}'
+ROUTE, UPSTREAM = {"http_route": "/a"}, {"gateway_upstream_name": "users"}
+WELL = {
+    REQUESTS % 200: "0+100x40",
+    REQUESTS % 503: "0+4x40",
+    TOOK % "2.5": "0+100x40",
+    TOOK % "5.0": "0+100x40",
+    TOOK % "+Inf": "0+100x40",
+    ATTEMPTS % "": "0+100x40",
+    ATTEMPTS % "503": "0+20x40",
+    PARTIAL: "0+9x40",
+    BREAKER % "open": "1x4 0x36",
+    RETRIES: "0+10x40",
+    "gateway_shed_requests_total": "0x40",
+}
+ALERTS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
+    "FaninAnswersFail": ({REQUESTS % 503: "0+25x40"}, ROUTE, "/a: 20% of the requests are answered with a 5xx"),
+    "FaninAnswersAreSlow": ({TOOK % "2.5": "0+90x40"}, ROUTE, "/a: one request in a hundred takes longer than 4.75s"),
+    "FaninAnswersArePartial": ({PARTIAL: "0+26x40"}, ROUTE, "/a: 25% of the answers lack a part"),
+    "FaninUpstreamFails": ({ATTEMPTS % "503": "0+100x40"}, UPSTREAM, "users: 50% of the attempts fail"),
+    "FaninBreakerIsOpen": (
+        {BREAKER % "open": "2x40"},
+        {**UPSTREAM, "server_address": "h", "server_port": "80"},
+        "users: 2 processes have left h:80 alone for minutes",
+    ),
+    "FaninRetriesAreMany": ({RETRIES: "0+30x40"}, UPSTREAM, "users: 25% of the attempts are retries"),
+    "FaninTurnsRequestsAway": ({"gateway_shed_requests_total": "0+600x40"}, {}, "10 requests a second are turned away"),
+}
 
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+def promtool(*words: str | Path) -> None:
+    """What Prometheus itself says of the rules."""
+    assert PROMTOOL
+    done = subprocess.run([PROMTOOL, *map(str, words)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def expected(rule: Any, fired: str | None) -> dict[str, Any]:
+    """What becomes of a rule when this alert fires and no other."""
+    asked = {"eval_time": "35m", "alertname": rule["alert"], "exp_alerts": []}
+    if rule["alert"] == fired:
+        _, labels, summary = ALERTS[fired]
+        told = {"summary": summary, "description": rule["annotations"]["description"]}
+        asked["exp_alerts"] = [{"exp_labels": {**labels, **rule["labels"]}, "exp_annotations": told}]
+    return asked
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="NO PROMTOOL HERE: install Debian's prometheus")
+def test_an_alert_fires_for_its_own_trouble_alone(tmp_path: Path) -> None:
+    """By Prometheus' own hand: each of them, with the words that somebody reads, and none while what goes wrong is within bounds."""
+    troubles: list[str | None] = [None, *ALERTS]
+    stories = [
+        {
+            "interval": "1m",
+            "input_series": [
+                {"series": name, "values": values} for name, values in {**WELL, **(ALERTS[one][0] if one else {})}.items()
+            ],
+            "alert_rule_test": [expected(rule, one) for rule in rules()],
+        }
+        for one in troubles
+    ]
+    file = tmp_path / "stories.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": stories}))
+
+    promtool("check", "rules", RULES)
+    promtool("test", "rules", file)
+
+    assert {*ALERTS} == {rule["alert"] for rule in rules()}

@@ -67,7 +67,7 @@ def test_an_exemplar_names_its_trace(state: MetricsState, finished: Callable[...
     text = expose(state.snapshot(), OPENMETRICS)[0].decode()
 
     found = [sample.exemplar for family in read_openmetrics(text) for sample in family.samples if sample.exemplar]
-    assert [(one.labels["trace_id"], one.value) for one in found] == [(f"{0xABC:032x}", 0.03)]
+    assert [(one.labels, one.value) for one in found] == [({"trace_id": f"{0xABC:032x}", "span_id": f"{1:016x}"}, 0.03)]
 
 
 def test_labels_cannot_break_the_text() -> None:

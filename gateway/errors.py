@@ -57,6 +57,9 @@ class StartError(GatewayError):
 class CallError(GatewayError):
     """A call to an upstream came to nothing. The message is for logs and traces, never for clients."""
 
+    status: int | None = None
+    """Of the reply, if there was one."""
+
 
 class Unsent(CallError):
     """Nothing left the gateway, so that repeating the call cannot do anything twice."""
@@ -127,7 +130,11 @@ class Disconnected(CallError):
 
 
 class BadReply(CallError):
-    """What came back is not HTTP, or is not in the format that the step expects."""
+    """What came back is not HTTP, or is not in the format that the step expects. `status` is that of a reply whose head was well."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class TooLarge(BadReply):
@@ -139,6 +146,7 @@ class StatusRefused(CallError):
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(f"status {reply.status}")
+        self.status = reply.status
         self.reply = reply
 
 

@@ -51,7 +51,7 @@ def judge(call: Call, status: int, headers: Headers, body: bytes) -> Reply:
     try:
         return Reply(status, headers, body, call.expects.format.decode(body, headers))
     except Undecodable as error:
-        raise BadReply(f"status {status}, and the body is {error}") from error
+        raise BadReply(f"status {status}, and the body is {error}", status) from error
 
 
 def classify(call: Call, result: Reply | CallError) -> Verdict:

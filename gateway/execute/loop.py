@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -27,6 +28,9 @@ from gateway.plan import Batch, Loop
 from gateway.plan.recipe import Recipe, Validate
 from gateway.render import is_by_client, resolve
 from gateway.telemetry import Span
+
+MOST_TOLD = 3
+"""Different troubles of items that the trace is told."""
 
 _NOT_THERE = (404, 410)
 
@@ -113,6 +117,8 @@ class Round:
                 return outcome
         replies = [outcome if isinstance(outcome := outcomes[item], Reply) else None for item in items]
         lacks += [outcome.error for item in items if isinstance(outcome := outcomes[item], Failed)]
+        if lacks:
+            self.span.own[telemetry.STEP_REASON] = _in_words(lacks)
         parts = tuple(reply for reply in replies if reply)
         caches = {reply.cache for reply in parts if reply.cache}
         cache = None if not caches else caches.pop() if len(caches) == 1 else "miss"
@@ -128,6 +134,12 @@ class Round:
 
 def _is_not_there(error: CallError) -> bool:
     return isinstance(error, NotThere) or (isinstance(error, StatusRefused) and error.reply.status in _NOT_THERE)
+
+
+def _in_words(lacks: Sequence[CallError]) -> str:
+    """What is lacking, for the trace: each trouble once, however many items have it."""
+    counts = Counter(map(str, lacks)).most_common(MOST_TOLD)
+    return ", ".join(f"{count} × {words}" if count > 1 else words for words, count in counts)
 
 
 async def _all(jobs: Sequence[Job], at_once: int, is_enough: Callable[[Outcome], bool]) -> list[Outcome | None]:

@@ -47,10 +47,9 @@ class Trace:
                 # Cut off on purpose: nothing says that the upstream failed.
                 raise
             except CallError as error:
-                refused = error.reply.status if isinstance(error, StatusRefused) else None
-                if refused:
-                    span.own[telemetry.HTTP_STATUS] = refused
-                span.fail(str(refused or telemetry.error_type(error)))
+                if error.status:
+                    span.own[telemetry.HTTP_STATUS] = error.status
+                span.fail(str(error.status) if isinstance(error, StatusRefused) else telemetry.error_type(error))
                 raise
             finally:
                 if call.passage:

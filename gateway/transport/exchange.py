@@ -10,6 +10,7 @@ There are no time limits beyond the connection's: who calls has a deadline and c
 
 from __future__ import annotations
 
+from gateway.errors import CallError
 from gateway.transport.connection import Kind
 from gateway.transport.pool import PoolState
 from gateway.transport.request import Outgoing
@@ -34,6 +35,8 @@ async def exchange(pool: PoolState, ready: Outgoing, kind: type[Kind]) -> Kind:
         if reply.error is None:
             return reply
         await reply.close()
+        if isinstance(reply.error, CallError):
+            reply.error.status = reply.status or None
         if not (reply.is_unread and connection.uses > 1 and ready.can_repeat):
             try:
                 raise reply.error

@@ -206,6 +206,17 @@ async def test_optional_items_may_fail(home: Any) -> None:
     assert [type(error) for error in ran.outcomes["products"].lacks] == [Disconnected, StatusRefused]
 
 
+async def test_what_items_lack_is_in_the_trace(home: Any) -> None:
+    """Each trouble once, with how many items have it; a loop that lacks nothing has no reason to give."""
+    page = shop(home, items="optional")
+    answers(page, a=503, b=503)
+
+    await page.run()
+
+    (span,) = (one for one in page.span.trace.spans if one.name == "step products")
+    assert span.own["gateway.step.reason"] == "2 × status 503"
+
+
 async def test_an_item_that_makes_no_call_has_failed(home: Any) -> None:
     """A value that fits nowhere in a path fails like any other."""
     page = shop(home, LOOP.replace("orders[].items[].sku", "orders"), ["a", "..", "b"], items="optional")

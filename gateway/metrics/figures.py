@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -100,14 +100,14 @@ class Snapshot:
             }
         )
 
-    def told(self) -> Any:
-        """The same as JSON has it, for another process."""
-        return {name: [[dict(labels), _told(value)] for labels, value in series.items()] for name, series in self.values.items()}
+    def told(self) -> Iterator[Any]:
+        """Each series as JSON has it, for another process."""
+        return ([name, dict(labels), _told(value)] for name, series in self.values.items() for labels, value in series.items())
 
     @classmethod
-    def heard(cls, told: Any) -> Snapshot:
-        """What another process has told."""
-        return cls.of((name, labels, _heard(value)) for name, series in told.items() for labels, value in series)
+    def heard(cls, told: Iterable[Any]) -> Snapshot:
+        """The series that another process has told."""
+        return cls.of((name, labels, _heard(value)) for name, labels, value in told)
 
 
 def _add(series: dict[Labels, Value], labels: Labels, value: Value) -> None:

@@ -2,6 +2,9 @@
 
 Each tells its own, again and again; whoever is asked adds up what all have told last. What has been counted stays when a process goes: a sum
 that fell would be taken for a new beginning by whoever watches it. What is read at a moment goes with its process.
+
+A word is a line of JSON for what upstreams are like, and one for each series: made in a thread, and of ten thousand series in one piece, it
+would keep all other threads from running for a tenth of a second.
 """
 
 from __future__ import annotations
@@ -23,14 +26,14 @@ _COUNTED = frozenset(metric.name for metric in METRICS if metric.kind != "gauge"
 
 def tell(snapshot: Snapshot, upstreams: Sequence[Condition] = ()) -> bytes:
     """A snapshot, and what upstreams are like, as another process may read it."""
-    return encode_json({"metrics": snapshot.told(), "upstreams": [asdict(one) for one in upstreams]})
+    return b"\n".join((encode_json({"upstreams": [asdict(one) for one in upstreams]}), *map(encode_json, snapshot.told())))
 
 
 def hear(told: bytes, *, is_there: bool = True) -> Snapshot:
     """What a process has told; of one that is no more, what it has counted. Nothing, where it speaks as another version does."""
     try:
-        values = decode_json(told).get("metrics", {})
-        return Snapshot.heard({name: series for name, series in values.items() if is_there or name in _COUNTED})
+        _, *lines = told.split(b"\n")
+        return Snapshot.heard(one for one in map(decode_json, lines) if is_there or one[0] in _COUNTED)
     except _STRANGE:
         return Snapshot()
 
@@ -38,7 +41,7 @@ def hear(told: bytes, *, is_there: bool = True) -> Snapshot:
 def hear_upstreams(told: bytes) -> list[Condition]:
     """What upstreams are like as a process has told it."""
     try:
-        return [Condition.heard(one) for one in decode_json(told).get("upstreams", ())]
+        return [Condition.heard(one) for one in decode_json(told.partition(b"\n")[0]).get("upstreams", ())]
     except _STRANGE:
         return []
 

@@ -41,7 +41,7 @@ def test_what_is_told_is_heard(told: list[Any]) -> None:
     """A snapshot is the same after its way as JSON."""
     snapshot = Snapshot.of(told)
 
-    assert Snapshot.heard(json.loads(json.dumps(snapshot.told()))) == snapshot
+    assert Snapshot.heard(json.loads(json.dumps([*snapshot.told()]))) == snapshot
 
 
 def test_the_latest_exemplar_stays() -> None:

@@ -49,7 +49,8 @@ def test_what_was_counted_outlives_a_process() -> None:
 
 
 @pytest.mark.parametrize(
-    "word", [b"", b"[]", b"{}", b"null", b'{"metrics": 7}', b'{"metrics": {"gateway.shed.requests": [[{}, [1]]]}}', b"\xff"]
+    "word",
+    [b"", b"[]", b"{}", b"null\nnull", b"{}\n7", b'{}\n["gateway.shed.requests", {}, [1]]', b"{}\n[[], {}, 1]", b"\xff\n\xff"],
 )
 def test_who_speaks_otherwise_is_not_counted(word: bytes) -> None:
     """A file may have been another version's."""

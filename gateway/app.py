@@ -191,7 +191,8 @@ class Gateway:
             outcomes = OutcomesState(MemoryStore(self.spec.outcomes_size))
             ways = {one.name: WaysState(one, limits, partial(make_sender, one, client, headers)) for one, headers in called}
             upkeep = [Upkeep(state, _find(state.upstream, client)) for state in ways.values()]
-            background, gauges = BackgroundState(self.tracing), Gauges([*ways.values()], store, client.wire, shedding)
+            losses = {"spans": self.tracing.lost, "journal": lambda: journal.lost if journal else 0}
+            background, gauges = BackgroundState(self.tracing), Gauges([*ways.values()], store, client.wire, shedding, losses)
             kept, counts = KeptState(store, background), MetricsState(self.plans, gauges)
             self.tracing.measure(counts)
             if journal:

@@ -57,6 +57,7 @@ HEDGE = "gateway.hedge"
 ANSWER_COMPLETE = "gateway.answer.complete"
 PLAN_STEPS = "gateway.plan.steps"
 CONFIG_REVISION = "gateway.config.revision"
+TELEMETRY_SIGNAL = "gateway.telemetry.signal"
 TRACE_KEPT = "gateway.trace.kept"
 
 FREE_TEXT = frozenset({URL_PATH, URL_FULL, USER_AGENT, STEP_REASON})
@@ -127,11 +128,18 @@ HEDGES = Metric("gateway.upstream.hedges", "counter", "{attempt}", "Second copie
 PARTIAL = Metric("gateway.answer.partial", "counter", "{answer}", "Answers that were made without a part of them.", _ENDPOINT)
 RELOADS = Metric("gateway.config.reloads", "counter", "{reload}", "Configs taken up while the gateway ran.")
 SHED = Metric("gateway.shed.requests", "counter", "{request}", "Requests turned away since there was too much to do.")
+LOST = Metric(
+    "gateway.telemetry.lost",
+    "counter",
+    "{record}",
+    "What was to be told and is lost: `spans` that no collector took, and traces (`journal`) that the journal did not.",
+    (TELEMETRY_SIGNAL,),
+)
 WORKERS = Metric("gateway.workers", "gauge", "{process}", "Processes whose figures these are.", (PROCESS,))
 
 METRICS = (
     *(SERVER_DURATION, SERVER_ACTIVE, CLIENT_DURATION, CLIENT_ACTIVE, CLIENT_CONNECTIONS, STEP_DURATION, CACHE_REQUESTS),
-    *(CACHE_SIZE, BREAKERS, RETRIES, HEDGES, PARTIAL, RELOADS, SHED, WORKERS),
+    *(CACHE_SIZE, BREAKERS, RETRIES, HEDGES, PARTIAL, RELOADS, SHED, LOST, WORKERS),
 )
 
 

@@ -70,6 +70,9 @@ class Tracing:
         sinks: Iterable[Callable[[Trace], None]] = (),
     ) -> None:
         self._provider = provider or TracerProvider(resource=_resource(), shutdown_on_exit=False)
+        self.lost: Callable[[], int] = int
+        """How many spans were to be exported over OTLP and are not, in all."""
+
         self._given = tuple(processors)
         self._sinks = tuple(sinks)
         self._propagator = TraceContextTextMapPropagator()
@@ -96,7 +99,8 @@ class Tracing:
         others = [BatchSpanProcessor(_installed(name)()) for name in names if name != OTLP_HTTP]
         self._processors = [*self._given, *others]
         if OTLP_HTTP in names:
-            self._outbox = _open_outbox(environ, self._provider.resource)
+            self._outbox = outbox = _open_outbox(environ, self._provider.resource)
+            self.lost = lambda: outbox.lost
         if kinds := [_installed(name, METRICS) for name in metric_exporters(environ)]:
             self._measures = _open_measures(environ, kinds, self._provider.resource)
         self._rule = rule if rule and has_rule(rule) and (self._outbox or self._processors) else None

@@ -41,7 +41,10 @@ class OutboxState:
     """How many spans wait."""
 
     lost: int = 0
-    """Spans lost that the log has not been told of."""
+    """Spans lost since it began."""
+
+    _untold: int = field(default=0, repr=False)
+    """Those that the log has not been told of."""
 
     _told: float | None = field(default=None, repr=False)
     """Loop time at which it was last told."""
@@ -75,7 +78,7 @@ class OutboxState:
                 await self._sending
         finally:
             await self.collector.close()
-            if left := self.lost + self.spans:
+            if left := self._untold + self.spans:
                 _log.warning("%d spans lost until the gateway stopped", left)
 
     async def _send_all(self) -> None:
@@ -108,16 +111,21 @@ class OutboxState:
         except Lost as lost:
             self._lose(spans, f"{self.collector.policy.place}: {lost}")
         except asyncio.CancelledError:
-            self.lost += spans
+            self._count(spans)
             raise
         except Exception:
             # A bug of ours must not be the end of all exporting.
+            self.lost += spans
             _log.exception("a batch of %d spans is lost", spans)
 
     def _lose(self, spans: int, why: str) -> None:  # 4
-        self.lost += spans
+        self._count(spans)
         now = asyncio.get_running_loop().time()
         if self._told is None or now - self._told >= TELL_EVERY:
             within = "" if self._told is None else f" within {now - self._told:.0f} s"
-            _log.warning("%d spans lost%s: %s", self.lost, within, why)
-            self.lost, self._told = 0, now
+            _log.warning("%d spans lost%s: %s", self._untold, within, why)
+            self._untold, self._told = 0, now
+
+    def _count(self, spans: int) -> None:
+        self.lost += spans
+        self._untold += spans

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -27,10 +27,14 @@ class Gauges:
     """None where others carry the calls, who do not tell."""
 
     shedding: SheddingState | None = None
+    losses: Mapping[str, Callable[[], int]] = field(default_factory=dict, repr=False)
+    """By the signal, how many of its records are lost."""
 
     def __call__(self) -> Iterator[Told]:
         """Each value with its metric and its labels."""
         yield telemetry.SHED.name, {}, self.shedding.refused if self.shedding else 0
+        for signal, lost in self.losses.items():
+            yield telemetry.LOST.name, {telemetry.TELEMETRY_SIGNAL: signal}, lost()
         for counts in self.store.counts():
             if counts.bytes is not None:
                 yield telemetry.CACHE_SIZE.name, {telemetry.CACHE_TIER: counts.store}, counts.bytes

@@ -109,6 +109,7 @@ WELL = {
     PARTIAL: "0+9x40",
     BREAKER % "open": "1x4 0x36",
     RETRIES: "0+10x40",
+    'gateway_telemetry_lost_total{gateway_telemetry_signal="spans"}': "0x40",
     "gateway_shed_requests_total": "0x40",
 }
 ALERTS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
@@ -122,6 +123,11 @@ ALERTS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         "users: 2 processes have left h:80 alone for minutes",
     ),
     "FaninRetriesAreMany": ({RETRIES: "0+30x40"}, UPSTREAM, "users: 25% of the attempts are retries"),
+    "FaninTelemetryIsLost": (
+        {'gateway_telemetry_lost_total{gateway_telemetry_signal="spans"}': "0+60x40"},
+        {"gateway_telemetry_signal": "spans"},
+        "spans: 1 records a second are lost",
+    ),
     "FaninTurnsRequestsAway": ({"gateway_shed_requests_total": "0+600x40"}, {}, "10 requests a second are turned away"),
 }
 

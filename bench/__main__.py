@@ -8,6 +8,7 @@ import platform
 import signal
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -55,8 +56,9 @@ def measure(peers: Iterable[Peer], workloads: Sequence[Workload], settings: Sett
     results = Results(machine(), asdict(settings))
     present = set_up(peers, results)
     pairs = [(workload, peer) for workload in workloads for peer in present if workload.name in peer.workloads]
-    with Children() as children:
+    with Children() as children, ExitStack() as ended:
         stage = Stage(children, share_out(available(), max((peer.workers for peer in present), default=1)).rest)
+        ended.callback(stage.close)
         run = Run(settings, stage, children, results)
         run.measure(pairs)
         if (WORKLOADS["aggregate-3"], fanin.PEER) in pairs:

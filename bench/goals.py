@@ -50,6 +50,18 @@ def journal(results: Results) -> float | None:
     return ratio(results.cost(AGGREGATE, "fanin-journal"), results.cost(AGGREGATE, "fanin-untraced"))
 
 
+def without_collector(results: Results) -> float | None:
+    """The slowest request in a hundred while a collector refuses or hangs, in shares of what it is while one takes everything."""
+    away = [ratio(slowest(results, variant), slowest(results, "fanin")) for variant in ("fanin-refused", "fanin-unanswered")]
+    return max((one for one in away if one is not None), default=None)
+
+
+def slowest(results: Results, peer: str) -> float | None:
+    """The milliseconds within which 99 requests in a hundred are answered, in the best round."""
+    measured = results.workloads.get(AGGREGATE, {}).get(peer)
+    return min((one.p99_ms for one in measured.at(32)), default=None) if measured else None
+
+
 def against_krakend(results: Results) -> float | None:
     """Against KrakenD itself where it took part, else against what stands in for it."""
     return against("krakend")(results) or against("go")(results)
@@ -116,6 +128,7 @@ GOALS: Sequence[Goal] = (
     Goal("aggregate-3 against FastAPI with a shared stock AsyncClient", 1 / 30, against("fastapi-shared")),
     Goal("tracing: all exported against off", 1.30, against("fanin-untraced")),
     Goal("journal: on against all off", 1.40, journal),
+    Goal("p99 with a collector that refuses or hangs against one that takes all", 1.02, without_collector),
     Goal("an answer from the cache against a constant reply of the bare server", 1.6, against("bare", "kept")),
     Goal("each further upstream call", 25, per_call, "µs"),
     Goal("from 1 to 20 calls: worst distance from a straight line", 0.1, off_the_line),

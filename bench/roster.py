@@ -11,6 +11,8 @@ PEERS: tuple[Peer, ...] = (
     fanin.UNTRACED,
     fanin.SAMPLED,
     fanin.JOURNAL,
+    fanin.REFUSED,
+    fanin.UNANSWERED,
     fanin.THOUSAND,
     fanin.WORKERS,
     bare.PEER,

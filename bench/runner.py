@@ -47,7 +47,8 @@ class Runner:
 
     def start(self) -> None:
         """Start it, on cores of its own, and wait until it listens."""
-        scene = Scene(self.port, self._stage.origins, self._stage.collector, self.workload, self._children.folder)
+        stage = self._stage
+        scene = Scene(self.port, stage.origins, stage.collector, self.workload, self._children.folder, stage.silent)
         self._process = self._children.start(self.peer.command(scene), share_out(available(), self.peer.workers).peer)
         self._children.serving(self._process, self.port)
 

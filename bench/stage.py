@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import urllib.request
 
@@ -22,6 +23,13 @@ class Stage:
         self.origins = [f"http://127.0.0.1:{port}" for port in hear(self._upstream)]
         [port] = hear(self._collector)
         self.collector = f"http://127.0.0.1:{port}"
+        # The system itself takes connections, and as many bytes as it keeps for whoever listens; nobody reads them.
+        self._silent = socket.create_server(("127.0.0.1", 0))
+        self.silent = f"http://127.0.0.1:{self._silent.getsockname()[1]}"
+
+    def close(self) -> None:
+        """Let go of what is this process's own."""
+        self._silent.close()
 
     def cpu_seconds(self) -> float:
         """What both have used so far."""

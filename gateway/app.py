@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -36,7 +36,7 @@ from gateway.inbound.places import Places
 from gateway.inbound.relay import Relay
 from gateway.inbound.route import Endpoints, Others, Shortcut
 from gateway.inbound.strangers import HANDLERS, as_response
-from gateway.journal.state import keep_journal
+from gateway.journal.state import JournalState, keep_journal
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
 from gateway.metrics.conditions import conditions
@@ -187,11 +187,10 @@ class Gateway:
             make_client(self._transport, (upstream for upstream, _ in called)) as client,
             open_store(self.spec.cache, self.board) as (store, board),
         ):
-            limits, shedding = LimitsState(), self._shedding()
+            limits, shedding, losses = LimitsState(), self._shedding(), self._losses(journal)
             outcomes = OutcomesState(MemoryStore(self.spec.outcomes_size))
             ways = {one.name: WaysState(one, limits, partial(make_sender, one, client, headers)) for one, headers in called}
             upkeep = [Upkeep(state, _find(state.upstream, client)) for state in ways.values()]
-            losses = {"spans": self.tracing.lost, "journal": lambda: journal.lost if journal else 0}
             background, gauges = BackgroundState(self.tracing), Gauges([*ways.values()], store, client.wire, shedding, losses)
             kept, counts = KeptState(store, background), MetricsState(self.plans, gauges)
             self.tracing.measure(counts)
@@ -229,6 +228,9 @@ class Gateway:
                 found[name] = replace(recipe.upstream, broken=name in broken), set()
             found[name][1].add(recipe.base_headers)
         return found.values()
+
+    def _losses(self, journal: JournalState | None) -> Mapping[str, Callable[[], int]]:
+        return {"spans": self.tracing.lost, "journal": lambda: journal.lost if journal else 0}
 
     def _shedding(self) -> SheddingState | None:
         has_critical = any(plan.priority == "critical" for plan in self.plans)

@@ -33,6 +33,9 @@ class Scene:
     folder: Path
     """For files that it generates."""
 
+    silent: str = ""
+    """Where a collector takes connections and never says a word."""
+
     def url(self, part: Part) -> str:
         """What a part calls, but for the id at its end."""
         return f"{self.origins[part.origin]}{part.prefix}"

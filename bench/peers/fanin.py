@@ -46,6 +46,16 @@ def sampled(scene: Scene) -> Mapping[str, str]:
     return {**exported(scene), "OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": str(SHARE)}
 
 
+def refused(scene: Scene) -> Mapping[str, str]:
+    """Nobody is where the spans should go: the port that is set aside for throwing things away."""
+    return {**exported(scene), "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+
+
+def unanswered(scene: Scene) -> Mapping[str, str]:
+    """Every batch is left without an answer, until its time is over."""
+    return {**exported(scene), "OTEL_EXPORTER_OTLP_ENDPOINT": scene.silent}
+
+
 def kept(scene: Scene) -> Mapping[str, str]:
     """No spans leave the process, and the journal is on, as it is where somebody has an admin side."""
     return {**untraced(scene), "GATEWAY_JOURNAL": str(scene.folder / f"{scene.workload.name}-{scene.port}.sqlite")}
@@ -107,6 +117,21 @@ SAMPLED = replace(
     command=partial(command, tracing=sampled),
     workloads=("aggregate-3",),
     traced=SHARE,
+)
+
+REFUSED = replace(
+    UNTRACED,
+    name="fanin-refused",
+    about="the same with a collector that is not there",
+    command=partial(command, tracing=refused),
+    workloads=("aggregate-3",),
+)
+
+UNANSWERED = replace(
+    REFUSED,
+    name="fanin-unanswered",
+    about="the same with a collector that never answers",
+    command=partial(command, tracing=unanswered),
 )
 
 JOURNAL = replace(

@@ -163,6 +163,7 @@ async def test_a_batch_that_is_not_taken_is_lost(outbox: Any, collector: Taking,
     await asyncio.sleep(0.01)
 
     assert [record.getMessage() for record in caplog.records] == ["10 spans lost: http://collector.test: status 400"]
+    assert box.lost == 10
     assert len(collector.batches) == 2
 
 

@@ -181,7 +181,7 @@ class Gateway:
         self.tracing.start(rule=self.spec.telemetry)
         self._tell_of_faults()
         called = self._upstreams()
-        journaling = keep_journal(self.journal, needs_of(self.plans), __version__, self.revision, add_up)
+        journaling = keep_journal(self.journal, needs_of(self.plans), __version__, self.revision, add_up, self.source.redact)
         async with (
             journaling as journal,
             make_client(self._transport, (upstream for upstream, _ in called)) as client,
@@ -196,7 +196,7 @@ class Gateway:
             self.tracing.measure(counts)
             if journal:
                 journal.tell = lambda: counts.tell(conditions(ways.values()))
-                self.tracing.watch(journal.put)
+                self.tracing.watch(journal.put, with_exchanges=self.spec.console.bodies)
             self._running = running = RunningState(
                 limits, store, board, outcomes, ways, background, kept, counts, journal, shedding
             )

@@ -165,6 +165,30 @@ class Link(NamedTuple):
     sampled: bool
 
 
+LONGEST_HEAD = 4096
+"""Bytes of a body that are kept."""
+
+
+class Head(NamedTuple):
+    """The beginning of a body."""
+
+    kind: str
+    """Its `Content-Type`."""
+
+    data: bytes
+    size: int
+    """Bytes of the whole."""
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """What an attempt asked for and what came back, for who looks at it later. It is nobody else's: no exporter has it."""
+
+    target: str
+    sent: Head | None = None
+    came: Head | None = None
+
+
 @dataclass(slots=True, eq=False)
 class Span:
     """One thing that took time; as a context it ends when the block is left, however it is left.
@@ -252,6 +276,9 @@ class Trace:
     tracestate: str = ""
     recorded: bool = True
     """Somebody will look at it: otherwise its spans are only measured, and have no attributes worth their making."""
+
+    exchanges: dict[int, Exchange] | None = field(default=None, repr=False)
+    """By the attempt's span; None where none are kept."""
 
     spans: list[Span] = field(default_factory=list, repr=False)
     epoch: int = field(default_factory=lambda: time.time_ns() - time.monotonic_ns(), repr=False)

@@ -53,6 +53,7 @@ SECTIONS = {
     "AnswerSpec": "answer",
     "ShedPolicy": "shed",
     "TelemetryPolicy": "telemetry",
+    "ConsoleSpec": "console",
     "StorageSpec": "storage",
     "RedisSpec": "redis",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ _TARGET = re.compile(r"/[!-~]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[ \t!-~\xa0-\xff]*")
 
-_MEMBERS = {"method", "path", "headers", "body"}
+_MEMBERS = {"method", "path", "headers", "body", "faults"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,16 @@ def asked_of(order: Any) -> Asked:
     has_kind = any(name == b"content-type" for name, _ in headers)
     kind = ((b"content-type", b"application/json"),) if body and not has_kind else ()
     return Asked(method, target.encode(), ((b"host", b"localhost"), *headers, *kind), (body or "").encode())
+
+
+def faults_of(order: Any, known: Collection[str], *, allowed: bool) -> dict[str, str]:
+    """By upstream the fault that an order has for it, one of those known: `{"orders": "hang"}`. Raises `Refused`."""
+    faults = order.get("faults") or {}
+    if not isinstance(faults, dict) or not all(isinstance(fault, str) and fault in known for fault in faults.values()):
+        raise _bad(f"faults say of an upstream one of {', '.join(known)}")
+    if faults and not allowed:
+        raise _bad("faults are for the demo alone; GATEWAY_TRY_FAULTS=1 allows them")
+    return faults
 
 
 def _fields(given: Any) -> Iterator[tuple[bytes, bytes]]:

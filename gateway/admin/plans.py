@@ -68,6 +68,7 @@ def describe(gateway: Gateway, number: int) -> dict[str, Any]:
         "timeout_ms": plan.timeout * 1000,
         "config": {"file": file, "line": line, "lines": lines_of(file, line)},
         "inputs": _inputs(plan),
+        "upstreams": sorted({recipe.upstream.name for recipe in plan.recipes}),
         **told,
     }
 

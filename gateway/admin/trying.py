@@ -13,8 +13,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.admin.asking import Asked, asked_of
+from gateway.admin.asking import Asked, asked_of, faults_of
+from gateway.admin.breaking import FAULTS, BreakingState, are_allowed, breakable
 from gateway.admin.reading import read_json
+from gateway.admin.running import running
 from gateway.app import Gateway
 from gateway.guard import Receive
 
@@ -27,13 +29,23 @@ PATIENCE = 60.0
 
 def routes(gateway: Gateway) -> Sequence[Route]:
     """What there is of trying on the admin side."""
+    breaking = BreakingState()
 
     async def attempt(request: Request) -> Response:
-        """Calls an endpoint with a method, path, headers and body, and shows what it answers."""
-        asked = asked_of(await read_json(request))
-        return JSONResponse(await answer_to(gateway, asked, request.receive))
+        """Calls an endpoint with a method, path, headers and body, and shows what it answers; in the demo with faults."""
+        order = await read_json(request)
+        asked, faults = asked_of(order), faults_of(order, FAULTS, allowed=are_allowed())
+        async with breaking.broken(running(gateway), faults):
+            answer = await answer_to(gateway, asked, request.receive)
+        return JSONResponse(answer)
 
-    return [Route("/api/try", attempt, methods=["POST"])]
+    async def faults(_: Request) -> Response:
+        """Says which faults may be tried, and what with; in the demo alone."""
+        if not are_allowed():
+            return JSONResponse({"faults": {}, "upstreams": {}})
+        return JSONResponse({"faults": FAULTS, "upstreams": await breakable(running(gateway))})
+
+    return [Route("/api/try", attempt, methods=["POST"]), Route("/api/try/faults", faults)]
 
 
 @dataclass(slots=True)

@@ -60,6 +60,7 @@ def run_demo(
     config = config or (CONFIG if CONFIG.exists() else INSTALLED_CONFIG)
     ports = dict(zip(services.PORTS, range(services_port, services_port + len(services.PORTS)), strict=True))
     os.environ |= {f"{name.upper()}_URL": f"http://{HOST}:{number}" for name, number in ports.items()}
+    os.environ["GATEWAY_TRY_FAULTS"] = "1"
     with (
         claim(HOST, port, "--port or GATEWAY_PORT (make demo ARGS='--port 8090')") as taken,
         with_side(taken, Address(HOST, admin_port)) as claimed,

@@ -86,6 +86,7 @@ class Tracing:
         self._processors: list[SpanProcessor] = []
         self._outbox: OutboxState | None = None
         self._watchers: tuple[Callable[[Trace], None], ...] = ()
+        self._keeps_exchanges = False
         self._metrics: MetricsState | None = None
         self._measures: MeasuresState | None = None
         self._rule: TelemetryPolicy | None = None
@@ -111,9 +112,12 @@ class Tracing:
         if self._measures:
             self._measures.start(metrics.take)
 
-    def watch(self, watcher: Callable[[Trace], None]) -> None:
-        """Give this one, until the stop, every finished trace. What it wants of it it takes at once: the trace is emptied afterwards."""
+    def watch(self, watcher: Callable[[Trace], None], *, with_exchanges: bool = False) -> None:
+        """Give this one, until the stop, every finished trace. What it wants of it it takes at once: the trace is emptied afterwards.
+        `with_exchanges` has the beginnings of bodies in it.
+        """
         self._watchers = (*self._watchers, watcher)
+        self._keeps_exchanges |= with_exchanges
 
     def begin(
         self, of: SpanType, carrier: Mapping[str, str], own: Callable[[], dict[str, Attribute]], *, is_wanted: bool = False
@@ -141,6 +145,8 @@ class Tracing:
                 is_wanted or self._sinks or self._watchers or self._rule or (sampled and (self._outbox or self._processors))
             ),
         )
+        if self._keeps_exchanges:
+            trace.exchanges = {}
         root = trace.span(of, trace.remote_parent)
         if trace.recorded:
             root.own = own()
@@ -173,7 +179,7 @@ class Tracing:
 
     async def stop(self) -> None:
         """Let the last spans leave, for `GRACE` seconds at most, without stopping the loop."""
-        self._watchers, self._metrics, self._rule = (), None, None
+        self._watchers, self._metrics, self._rule, self._keeps_exchanges = (), None, None, False
         outbox, self._outbox = self._outbox, None
         measures, self._measures = self._measures, None
         processors, self._processors = self._processors, []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 from gateway import telemetry
 from gateway.formats.decode import decode_json
 from gateway.formats.encode import encode_json
+from gateway.formats.hiding import Hide, hide_in_body, hide_in_target
 from gateway.story import Needs, is_complete, steps_of
-from gateway.telemetry import Kind, Link, Span, SpanType, Trace
+from gateway.telemetry import Exchange, Head, Kind, Link, Span, SpanType, Trace
 
 QUICK = 1
 """zlib's level: a record of 4 KB becomes 1 KB in 50 µs, and no other level makes it much less."""
@@ -78,6 +79,8 @@ class Record:
     trace: Trace
     needs: Needs
     service: Service
+    exchanges: Mapping[int, Any] = field(default_factory=dict)
+    """By an attempt's span, what it asked for and what came back, as it may be shown."""
 
 
 def summarise(finished: Finished, service: Service) -> Summary:
@@ -102,8 +105,8 @@ def summarise(finished: Finished, service: Service) -> Summary:
     )
 
 
-def pack(finished: Finished, needs: Needs, service: Service) -> bytes:
-    """What is kept. Raises `Unencodable`."""
+def pack(finished: Finished, needs: Needs, service: Service, hide: Hide = str) -> bytes:
+    """What is kept; `hide` takes out of texts what must not be. Raises `Unencodable`."""
     trace = finished.trace
     kept = {
         "id": f"{trace.id:032x}",
@@ -114,6 +117,8 @@ def pack(finished: Finished, needs: Needs, service: Service) -> bytes:
         "needs": needs,
         "spans": [_packed(span) for span in finished.spans],
     }
+    if trace.exchanges:
+        kept["exchanges"] = [[span, *_shown(exchange, hide)] for span, exchange in trace.exchanges.items()]
     return zlib.compress(encode_json(kept), QUICK)
 
 
@@ -123,7 +128,8 @@ def unpack(data: bytes) -> Record:
     trace = Trace(int(kept["id"], 16), kept["sampled"], lambda: 0, kept["parent"], kept["state"], epoch=0)
     for packed in kept["spans"]:
         trace.spans.append(_unpacked(trace, *packed))
-    return Record(trace, kept["needs"], Service(*kept["service"]))
+    exchanges = {span: {"target": target, "sent": sent, "came": came} for span, target, sent, came in kept.get("exchanges", ())}
+    return Record(trace, kept["needs"], Service(*kept["service"]), exchanges)
 
 
 def outcomes_of(steps: str) -> dict[str, str]:
@@ -134,6 +140,16 @@ def outcomes_of(steps: str) -> dict[str, str]:
 def _told(spans: Sequence[Span]) -> str:
     told = [f"{name}:{span.attributes.get(telemetry.STEP_OUTCOME, 'cancelled')}" for name, span in steps_of(spans).items()]
     return f" {' '.join(told)} "
+
+
+def _shown(exchange: Exchange, hide: Hide) -> tuple[Any, ...]:
+    return hide_in_target(exchange.target, hide), _body(exchange.sent, hide), _body(exchange.came, hide)
+
+
+def _body(head: Head | None, hide: Hide) -> Any:
+    if head is None:
+        return None
+    return {"type": head.kind, "size": head.size, "text": hide_in_body(head.kind, head.data.decode(errors="replace"), hide)}
 
 
 def _packed(span: Span) -> list[Any]:

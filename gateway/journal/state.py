@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from gateway.formats.encode import Unencodable
+from gateway.formats.hiding import Hide
 from gateway.journal.file import LEFT, JournalFile, Unusable, Worker
 from gateway.journal.keeping import KeepingState
 from gateway.journal.record import Finished, Service, Summary, pack, summarise
@@ -66,8 +67,11 @@ class JournalState:
         service: Service,
         keeping: KeepingState | None = None,
         add_up: AddUp = lambda _: b"{}",
+        hide: Hide = str,
     ) -> None:
-        """Open the file. `add_up` makes one of what several processes have told of themselves. Raises `Unusable`."""
+        """Open the file. `add_up` makes one of what several processes have told of themselves; `hide` takes out of a text what must not be
+        kept. Raises `Unusable`.
+        """
         self.service = service
         self.lost = 0
         """Traces that were to be kept and are not."""
@@ -75,7 +79,7 @@ class JournalState:
         self.tell: Tell = lambda: lambda: b"{}"
         """What this process tells of itself: taken on the loop once a second, worked out as JSON by who writes it."""
 
-        self._add_up = add_up
+        self._add_up, self._hide = add_up, hide
         self._told: Callable[[], bytes] | None = None
         """What is to be written, until it is."""
 
@@ -196,7 +200,7 @@ class JournalState:
     def _packed(self, batch: list[Finished]) -> Iterator[tuple[Summary, bytes]]:
         for finished in batch:
             try:
-                record = pack(finished, self._needs.get(finished.spans[0].name, NOBODY), self.service)
+                record = pack(finished, self._needs.get(finished.spans[0].name, NOBODY), self.service, self._hide)
                 yield summarise(finished, self.service), record
             except Unencodable:
                 self.lost += 1
@@ -222,11 +226,11 @@ class JournalState:
 
 @asynccontextmanager
 async def keep_journal(
-    path: Path | None, needs: Mapping[str, Needs], version: str, revision: str, add_up: AddUp
+    path: Path | None, needs: Mapping[str, Needs], version: str, revision: str, add_up: AddUp, hide: Hide = str
 ) -> AsyncIterator[JournalState | None]:
     """The journal while the block runs; None where none is wanted, or where it cannot be had, which the log is told."""
     service = Service(version, revision, os.getpid())
-    journal = None if path is None else await asyncio.to_thread(_open, path, needs, service, add_up)
+    journal = None if path is None else await asyncio.to_thread(_open, path, needs, service, add_up, hide)
     if journal is None:
         yield None
         return
@@ -251,9 +255,9 @@ def is_there(worker: Worker) -> bool:
     return worker.process != LEFT and worker.at >= _now() - GONE
 
 
-def _open(path: Path, needs: Mapping[str, Needs], service: Service, add_up: AddUp) -> JournalState | None:
+def _open(path: Path, needs: Mapping[str, Needs], service: Service, add_up: AddUp, hide: Hide) -> JournalState | None:
     try:
-        return JournalState(path, needs, service, add_up=add_up)
+        return JournalState(path, needs, service, add_up=add_up, hide=hide)
     except Unusable as error:
         _log.warning("there is no journal: %s: %s", path, error)
         return None

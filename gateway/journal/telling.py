@@ -41,7 +41,7 @@ def tell_record(record: Record) -> dict[str, Any]:
             "revision": record.service.revision,
             "process": record.service.process,
         },
-        "spans": [_told(span, root, step_by_id.get(span.parent or 0)) for span in trace.spans],
+        "spans": [_told(span, record, step_by_id.get(span.parent or 0)) for span in trace.spans],
         "edges": [{"from": edge.before, "to": edge.after} for edge in edges(trace, needs)],
         "critical": [_span_id(span.id) for span in spans_on(critical_path(trace, needs), trace)],
         "explain": {name: told.as_json() for name, told in tell(trace, needs).items()},
@@ -81,8 +81,8 @@ def tell_summary(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _told(span: Span, root: Span, above: str | None) -> dict[str, Any]:
-    role, step = role_of(span), step_of(span) or above
+def _told(span: Span, record: Record, above: str | None) -> dict[str, Any]:
+    root, role, step = record.trace.root, role_of(span), step_of(span) or above
     return {
         "id": _span_id(span.id),
         "parent": None if span is root or span.parent is None else _span_id(span.parent),
@@ -95,6 +95,7 @@ def _told(span: Span, root: Span, above: str | None) -> dict[str, Any]:
         "links": [{"trace": _trace_id(link.trace), "span": _span_id(link.span), "sampled": link.sampled} for link in span.links],
         "role": role,
         **({"step": step} if step else {}),
+        **({"exchange": record.exchanges[span.id]} if span.id in record.exchanges else {}),
     }
 
 

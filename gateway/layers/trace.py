@@ -16,7 +16,7 @@ from gateway.errors import CallError, CallTimeout, StatusRefused
 from gateway.passage import Flow
 from gateway.plan.recipe import Upstream
 from gateway.syntax import PORTS
-from gateway.telemetry import Span, SpanType
+from gateway.telemetry import LONGEST_HEAD, Exchange, Head, Span, SpanType
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,15 @@ class Trace:
             except CallError as error:
                 if error.status:
                     span.own[telemetry.HTTP_STATUS] = error.status
+                if isinstance(error, StatusRefused):
+                    _keep(error.reply, span)
                 span.fail(str(error.status) if isinstance(error, StatusRefused) else telemetry.error_type(error))
                 raise
             finally:
                 if call.passage:
                     _measure(call.passage.flow, span)
             span.own[telemetry.HTTP_STATUS] = reply.status
+            _keep(reply, span)
             if reply.status >= 400:
                 span.fail(str(reply.status))
             return reply
@@ -68,6 +71,8 @@ class Trace:
         if trace.recorded:
             # The query is left out: it may hold tokens, and no list of their names is complete.
             span.own[telemetry.URL_FULL] = self.upstream.url + call.target.partition("?")[0]
+            if trace.exchanges is not None:
+                trace.exchanges[span.id] = Exchange(call.target, _head(call))
         return span
 
     def _type(self, call: Call) -> SpanType:
@@ -80,6 +85,19 @@ class Trace:
             telemetry.URL_TEMPLATE: call.template,
         }
         return SpanType(f"{call.method} {call.template}", "client", attributes)
+
+
+def _keep(reply: Reply, span: Span) -> None:
+    """What came back, where that is kept."""
+    if (kept := span.trace.exchanges) and span.id in kept:
+        kept[span.id].came = _head(reply)
+
+
+def _head(of: Call | Reply) -> Head | None:
+    if not of.body:
+        return None
+    kind = next((value for name, value in of.headers if name == "content-type"), "")
+    return Head(kind, of.body[:LONGEST_HEAD], len(of.body))
 
 
 def _measure(flow: Flow, span: Span) -> None:

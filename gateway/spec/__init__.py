@@ -50,7 +50,7 @@ from gateway.spec.words import (
 )
 
 __all__ = [
-    "CHARACTERS", "METHODS", "AnswerSpec", "BatchSpec", "CallForwardSpec", "CallSpec", "EndSpec", "EndpointSpec", "FallbackSpec",
+    "CHARACTERS", "METHODS", "AnswerSpec", "BatchSpec", "CallForwardSpec", "CallSpec", "ConsoleSpec", "EndSpec", "EndpointSpec", "FallbackSpec",
     "ForwardSpec", "GatewaySpec", "HeaderName", "InputSpec", "JoinSpec", "LimitSpec", "MergeSpec", "Name", "PassthroughSpec", "RedisSpec",
     "Spec", "StepSpec", "StorageSpec", "TransformSpec", "UndoSpec", "UpstreamSpec", "known_keys",
 ]  # fmt: skip
@@ -257,6 +257,16 @@ class AnswerSpec(Spec):
     """Let clients say what they want of an answer, as in `?fields=user,orders.total`; what only the rest takes is not called."""
 
 
+class ConsoleSpec(Spec):
+    """What the console shows besides what is always recorded. Harm it can do: whoever sees the console, or the journal's file, sees what
+    clients and upstreams have said to each other.
+    """
+
+    bodies: bool = False
+    """Keep with each trace the queries of its calls, and the first 4 KiB of the bodies that were sent to upstreams and came back. What is a
+    secret by its name is left out."""
+
+
 class GatewaySpec(Spec):
     """A whole config."""
 
@@ -280,6 +290,9 @@ class GatewaySpec(Spec):
 
     telemetry: TelemetryPolicy = TelemetryPolicy()
     """Which traces are exported although the sampler did not take them."""
+
+    console: ConsoleSpec = ConsoleSpec()
+    """What the console shows besides what is always recorded."""
 
     cache: StorageSpec = Field(default_factory=StorageSpec)
     """Where replies and answers are kept, and how much of them."""

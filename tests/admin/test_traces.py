@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,73 @@ async def test_a_journal_that_cannot_be_read_is_a_problem(
     answer = await admin.get(f"/api/traces/{trace}")
 
     assert (answer.status_code, answer.json()["detail"]) == (503, "the journal cannot be read")
+
+
+# -- bodies --------------------------------------------------------------------------------------------------------------
+
+BODIES = """
+version: 1
+console: { bodies: true }
+upstreams:
+  users: { url: "http://users.test", retry: { attempts: 2, backoff: 1ms } }
+endpoints:
+  - path: /a/{id}
+    steps:
+      user:
+        get: "users /users/{path.id}"
+        query: { limit: "5", access_token: "${CANARY}", hint: "${CANARY}" }
+      order: { post: "users /orders", body: { name: "{user.name}", password: "{user.password}" }, optional: true }
+"""
+
+
+def talking(request: httpx.Request) -> httpx.Response:
+    """A user with a password and much to say, and orders that are refused."""
+    if "orders" in request.url.path:
+        return httpx.Response(503, json={"detail": "later", "session_token": "canary-of-a-session"})
+    told = {"name": "ada", "password": "canary-of-a-user", "echo": request.url.params["hint"], "more": "x" * 5000}
+    return httpx.Response(200, json=told)
+
+
+async def asked_with_bodies(tmp_path: Path, reach: Any, config: str) -> dict[str, Any]:
+    """A trace of a request, and what the file has of it."""
+    gateway = Gateway.from_text(config, transport=httpx.MockTransport(talking), journal=tmp_path / "journal.sqlite")
+    admin = await reach(gateway)
+    async with gateway.lifespan():
+        (trace,) = await ask(gateway, "/a/7")
+        told: dict[str, Any] = (await admin.get(f"/api/traces/{trace}")).json()
+        otlp = (await admin.get(f"/api/traces/{trace}/otlp")).text
+        file = JournalFile(tmp_path / "journal.sqlite")
+        kept = zlib.decompress(file.find(trace) or b"")
+        file.close()
+    assert "later" not in otlp
+    return {"text": json.dumps(told) + kept.decode(), "attempts": [one for one in told["spans"] if one["role"] == "attempt"]}
+
+
+async def test_bodies_are_kept_where_the_config_says_so(tmp_path: Path, reach: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each attempt what it asked for, what it sent and what came back, the beginning of it; without a secret, in the file too."""
+    monkeypatch.setenv("CANARY", "canary-of-the-config")
+
+    told = await asked_with_bodies(tmp_path, reach, BODIES)
+
+    user, refused, *_ = (one["exchange"] for one in told["attempts"])
+    assert user["target"] == "/users/7?limit=5&access_token=…&hint=…"
+    assert (user["sent"], user["came"]["type"]) == (None, "application/json")
+    assert user["came"]["size"] > 5000 > len(user["came"]["text"]) > 4000
+    assert user["came"]["text"].startswith('{"name":"ada","password":"…","echo":"${CANARY}","more":"xxx')
+    assert refused["sent"]["text"] == '{"name":"ada","password":"…"}'
+    assert refused["came"]["text"] == '{"detail":"later","session_token":"…"}'
+    assert "canary" not in told["text"]
+
+
+async def test_bodies_are_not_kept_unless_the_config_says_so(tmp_path: Path, reach: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor what is in a query."""
+    monkeypatch.setenv("CANARY", "canary-of-the-config")
+
+    told = await asked_with_bodies(tmp_path, reach, BODIES.replace("bodies: true", "bodies: false"))
+
+    assert all("exchange" not in one for one in told["attempts"])
+    assert "limit=5" not in told["text"]
+    assert "later" not in told["text"]
 
 
 # -- live ----------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -89,6 +90,94 @@ async def test_what_is_no_request_is_refused(attempt: Any, order: Any) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     assert answer.json()["detail"]
     assert attempt.asked == []
+
+
+# -- faults --------------------------------------------------------------------------------------------------------------
+
+SWITCHED = """
+version: 1
+upstreams: { users: { url: "http://users.test" }, plain: { url: "http://plain.test" } }
+endpoints: [{ path: /a, steps: { user: { get: "users /users" }, other: { get: "plain /" } } }]
+"""
+
+
+@pytest.fixture
+async def demo(manage: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The admin side of a demo with a service that has a switch, and another that has none; and what was done to them."""
+    monkeypatch.setenv("GATEWAY_TRY_FAULTS", "1")
+    done: list[Any] = []
+    setting: dict[str, Any] = {"error_rate": 0.25}
+
+    def wire(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "plain.test":
+            return httpx.Response(404 if request.url.path == "/_chaos" else 200, json={})
+        if request.method == "PUT":
+            setting.clear()
+            setting.update(json.loads(request.content))
+            done.append(dict(setting))
+            return httpx.Response(200, json={"error_rate": None, **setting})
+        done.append(request.url.path)
+        return httpx.Response(200, json=setting if request.url.path == "/_chaos" else {})
+
+    admin = await manage(SWITCHED, transport=httpx.MockTransport(wire))
+    return admin, done
+
+
+async def test_a_fault_is_for_one_request(demo: Any) -> None:
+    """It is switched on before and off after it, and what was there before is there again."""
+    admin, done = demo
+
+    answer = await admin.post("/api/try", json={"path": "/a", "faults": {"users": "503"}})
+
+    assert answer.json()["status"] == 200
+    assert done == ["/_chaos", {"error_rate": 1}, "/users", {"error_rate": 0.25}]
+
+
+@pytest.mark.parametrize("faults", [{"users": "flood"}, {"none": "503"}, {"plain": "503"}, {"users": {}}, ["users"]])
+async def test_faults_are_those_there_are_of_upstreams_that_take_them(demo: Any, faults: Any) -> None:
+    """Everything else is refused, and nothing is asked for."""
+    admin, done = demo
+
+    answer = await admin.post("/api/try", json={"path": "/a", "faults": faults})
+
+    assert (answer.status_code, "/users" in done) == (400, False)
+
+
+async def test_faults_are_offered_where_there_are_switches(demo: Any) -> None:
+    """With what the switches are set to, so that it can be done without the console."""
+    admin, _ = demo
+
+    told = (await admin.get("/api/try/faults")).json()
+
+    assert told["upstreams"] == {"users": ["http://users.test"]}
+    assert told["faults"]["503"] == {"error_rate": 1}
+
+
+async def test_nothing_but_a_demo_breaks_its_upstreams(demo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may see what goes on may not do that."""
+    monkeypatch.delenv("GATEWAY_TRY_FAULTS")
+    admin, done = demo
+
+    answer = await admin.post("/api/try", json={"path": "/a", "faults": {"users": "503"}})
+    offered = (await admin.get("/api/try/faults")).json()
+
+    assert (answer.status_code, offered, done) == (400, {"faults": {}, "upstreams": {}}, [])
+
+
+async def test_a_service_is_mended_when_whoever_broke_it_leaves(demo: Any) -> None:
+    """Before the answer has come."""
+    admin, done = demo
+    broken = asyncio.create_task(admin.post("/api/try", json={"path": "/a", "faults": {"users": "503"}}))
+    while {"error_rate": 1} not in done:  # noqa: ASYNC110 - the service has no event for it
+        await asyncio.sleep(0)
+
+    broken.cancel()
+    await asyncio.gather(broken, return_exceptions=True)
+    async with asyncio.timeout(5):
+        while done[-1] != {"error_rate": 0.25}:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+    assert done.count({"error_rate": 0.25}) == 1
 
 
 async def test_a_long_answer_is_cut(attempt: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,11 +82,13 @@ async def serve(urls: dict[str, str], services: Any, monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(f"{name.upper()}_URL", url)
     running = []
 
-    async def start(token: str | None = None) -> Watched:
+    async def start(token: str | None = None, console: str = "{}") -> Watched:
         monkeypatch.setenv("GATEWAY_ADMIN_TOKEN", token or "")
         sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
         ports = [taken.getsockname()[1] for taken in sockets]
-        gateway = Gateway.load(ROOT / "config" / "gateway.yaml", journal=tmp_path / "journal.sqlite")
+        (tmp_path / "openapi").symlink_to(ROOT / "config" / "openapi")
+        (tmp_path / "gateway.yaml").write_text(f"{(ROOT / 'config' / 'gateway.yaml').read_text()}\nconsole: {console}\n")
+        gateway = Gateway.load(tmp_path / "gateway.yaml", journal=tmp_path / "journal.sqlite")
         server = uvicorn.Server(uvicorn.Config(with_admin(gateway, ports[1], ports[0]), **options()))
         serving = asyncio.ensure_future(server.serve(sockets=sockets))
         client = httpx.AsyncClient(trust_env=False, timeout=10, verify=False)
@@ -318,6 +320,34 @@ async def test_an_endpoint_is_tried_and_shared(serve: Serve, open_page: Open) ->
     assert await again.get_by_label("Headers").input_value() == "Accept-Language: en"
 
 
+async def test_an_endpoint_is_tried_with_a_fault(serve: Serve, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the demo: the answer lacks what was broken, the waterfall says so, and the link and curl break it again."""
+    monkeypatch.setenv("GATEWAY_TRY_FAULTS", "1")
+    gateway = await serve()
+    page = (await open_page(gateway.admin, "#/try")).page
+    await page.get_by_label("recommendations", exact=True).select_option("503")
+
+    await page.get_by_role("button", name="Send").click()
+    await page.get_by_role("treegrid").wait_for()
+
+    assert await page.locator(".answer .chip").all_inner_texts() == ["200", "partial"]
+    assert "fallback" in await page.get_by_role("row", name="recommendations").first.inner_text()
+    assert "fault.recommendations=503" in page.url
+    assert """/_chaos -d '{"error_rate":1}'""" in await page.get_by_label("As curl").inner_text()
+
+
+async def test_what_came_back_is_shown_where_the_config_says_so(serve: Serve, open_page: Open) -> None:
+    """With the whole call, and how it is written; elsewhere it says how to have it."""
+    gateway = await serve(console="{ bodies: true }")
+    (trace,) = await gateway.ask(42)
+    page = (await open_page(gateway.admin, f"#/traces/{trace}")).page
+    await page.get_by_role("row", name="GET /orders").first.click()
+
+    panel = page.get_by_label("Span", exact=True)
+    assert "/orders?user=42&limit=5" in await panel.locator(".call").inner_text()
+    assert '"sku"' in await panel.get_by_label("Came back").inner_text()
+
+
 async def test_a_token_is_asked_for_where_one_is_set(serve: Serve, open_page: Open) -> None:
     """The page's own files are open; with the token everything is, for this tab."""
     gateway = await serve("right")
@@ -333,11 +363,14 @@ async def test_a_token_is_asked_for_where_one_is_set(serve: Serve, open_page: Op
     opened.complaints[:] = [text for text in opened.complaints if "401" not in text]  # the browser tells of each refusal
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
-async def test_anybody_can_use_it(serve: Serve, open_page: Open, services: Any, scheme: str, width: int) -> None:
-    """axe-core finds nothing serious in any view, and nothing is wider than the screen."""
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1920), ("light", 390), ("dark", 390), ("dark", 1080)])
+async def test_anybody_can_use_it(
+    serve: Serve, open_page: Open, services: Any, monkeypatch: pytest.MonkeyPatch, scheme: str, width: int
+) -> None:
+    """axe-core finds nothing serious in any view, with all that there is to see, and nothing is wider than the screen."""
+    monkeypatch.setenv("GATEWAY_TRY_FAULTS", "1")
     await services["recommendations"].chaos(error_rate=1)
-    gateway = await serve()
+    gateway = await serve(console="{ bodies: true }")
     (trace,) = await gateway.ask(42)
     found = []
 
@@ -346,6 +379,10 @@ async def test_anybody_can_use_it(serve: Serve, open_page: Open, services: Any, 
         await page.locator("main :is(h1, h2):visible").first.wait_for()
         if place == "#/try":
             await page.get_by_role("button", name="Send").click()
+        if place == "#/plans":
+            await page.get_by_role("button", name="line").first.click()
+        if trace in place:
+            await page.get_by_role("row", name="GET /orders").first.click()
         if place not in ("#/plans", "#/traces", "#/live"):
             await page.get_by_role("treegrid").wait_for()
         told = await axe.Axe().run(page)

@@ -26,6 +26,20 @@ export function percent(value) {
   return value === null || value === undefined ? "–" : `${(100 * value).toFixed(value > 0 && value < 0.1 ? 1 : 0)} %`;
 }
 
+/** `73 bytes`, `4.2 KiB`. */
+export function bytes(size) {
+  return size < 1024 ? count(size, "byte") : `${(size / 1024).toFixed(1)} KiB`;
+}
+
+/** JSON with a line for each of its values; anything else as it is. */
+export function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
 /** The time of day, to the second. */
 export function clock(iso) {
   return new Date(iso).toLocaleTimeString("en", { hour12: false });

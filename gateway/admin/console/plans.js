@@ -4,7 +4,7 @@ import { ask } from "/console/api.js";
 import { chip, h, nothing, svg } from "/console/dom.js";
 import { brief, ms, number, percent } from "/console/format.js";
 
-const GAP = 56;
+const GAP = 46;
 const ROOM = 16;
 const AGAIN = 2000;
 

@@ -2,8 +2,10 @@
 
 import { ask } from "/console/api.js";
 import { chip, h, say } from "/console/dom.js";
-import { count, kindOf, moment, ms } from "/console/format.js";
+import { bytes, count, kindOf, moment, ms, pretty } from "/console/format.js";
 import { nameOf, waterfall, words } from "/console/waterfall.js";
+
+const LONGEST = 4096;
 
 /** All there is to see of a trace. */
 export function story(trace, about) {
@@ -55,7 +57,7 @@ function spanOf(span, trace) {
   return [
     h("h3", {}, nameOf(span), " ", h("span", { class: "kind" }, span.role)),
     told ? h("p", { class: "why" }, ...whyOf(told)) : null,
-    span.role === "attempt" && span.attributes["url.full"] ? h("p", { class: "call" }, h("code", {}, `${span.attributes["http.request.method"]} ${span.attributes["url.full"]}`)) : null,
+    span.role === "attempt" ? callOf(span) : null,
     span.attributes["error.type"] ? h("p", { class: "why" }, "It failed: ", h("b", {}, words(String(span.attributes["error.type"]))), ".") : null,
     facts([
       ["began", ms(span.start_ms)],
@@ -66,7 +68,29 @@ function spanOf(span, trace) {
     ]),
     h("details", { open: true }, h("summary", {}, count(Object.keys(span.attributes).length, "attribute")),
       facts(Object.entries(span.attributes).map(([name, value]) => [name, String(value)]), "attributes")),
+    ...bodiesOf(span),
   ].filter(Boolean);
+}
+
+/** The call as it was sent, and as the config has it. */
+function callOf(span) {
+  const { "http.request.method": method, "url.full": url = "", "url.template": template } = span.attributes;
+  const query = span.exchange?.target.split(/(?=\?)/)[1] ?? "";
+  return h("p", { class: "call" }, h("code", {}, h("b", {}, method), ` ${url}${query}`),
+    template ? h("small", {}, "written as ", h("code", {}, template)) : null);
+}
+
+function bodiesOf(span) {
+  if (span.role !== "attempt") return [];
+  if (!span.exchange) return [h("p", { class: "hint" }, "What is asked for in a query, and bodies, are kept where the config says ", h("code", {}, "console: {bodies: true}"), ".")];
+  return [["Sent", span.exchange.sent], ["Came back", span.exchange.came]].filter(([, body]) => body).map(([title, body]) => bodyOf(title, body));
+}
+
+function bodyOf(title, { type, size, text }) {
+  const what = `${bytes(size)}${type ? ` of ${type.split(";")[0]}` : ""}`;
+  if (text === null) return h("p", { class: "hint" }, h("b", {}, title), ` ${what}: not shown, since nobody can tell what in it is secret.`);
+  return h("details", { open: true, class: "body" }, h("summary", {}, title, " ", h("small", {}, what, size > LONGEST ? `, the first ${bytes(LONGEST)} of which were kept` : "")),
+    h("pre", { tabindex: "0", "aria-label": title }, pretty(text)));
 }
 
 /** Why a step ran when it ran, as a sentence. */

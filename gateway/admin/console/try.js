@@ -2,7 +2,7 @@
 
 import { ask, Refused } from "/console/api.js";
 import { chip, h, nothing, say } from "/console/dom.js";
-import { kindOf, ms } from "/console/format.js";
+import { bytes, kindOf, ms, pretty } from "/console/format.js";
 import { story } from "/console/story.js";
 
 const LOOKS = 15;
@@ -10,7 +10,7 @@ const BETWEEN = 200;
 const SECRET = /authorization|cookie|token|secret|password|api-?key/i;
 
 export async function showTry(root, { query, about, signal }) {
-  const { plans } = await ask("/api/plans", { signal });
+  const [{ plans }, chaos] = await Promise.all([ask("/api/plans", { signal }), ask("/api/try/faults", { signal })]);
   const outcome = h("section", { class: "outcome", "aria-label": "Answer" });
   if (!plans.length) return void root.append(nothing("There is no endpoint to try"));
   const chosen = plans.find((plan) => nameOf(plan) === query.get("endpoint")) ?? plans[0];
@@ -23,7 +23,7 @@ export async function showTry(root, { query, about, signal }) {
     field("Endpoint", "endpoint", select), fields,
     h("p", { class: "deeds" }, send,
       h("button", { type: "button", class: "quiet", click: () => copy(location.href, "Link copied") }, "Copy link"),
-      h("button", { type: "button", class: "quiet", click: () => copy(curl(order(), about), "curl copied") }, "Copy as curl")),
+      h("button", { type: "button", class: "quiet", click: () => copy(curl(order(), about, chaos), "curl copied") }, "Copy as curl")),
     h("pre", { class: "curl", "aria-label": "As curl", tabindex: "0" }));
   root.append(h("div", { class: "try" }, form, outcome));
   form.addEventListener("input", keep);
@@ -35,7 +35,7 @@ export async function showTry(root, { query, about, signal }) {
   }
 
   function offer(values) {
-    fields.replaceChildren(...inputs(plan(), values));
+    fields.replaceChildren(...inputs(plan(), values), ...faults(plan(), values, chaos));
     keep();
   }
 
@@ -46,7 +46,8 @@ export async function showTry(root, { query, about, signal }) {
     const named = [...given].filter(([name, value]) => name.startsWith("query.") && value).map(([name, value]) => `${encodeURIComponent(name.slice(6))}=${encodeURIComponent(value)}`);
     const search = [...named, (given.get("more") ?? "").trim().replace(/[^!-~]+/g, encodeURIComponent)].filter(Boolean).join("&");
     const headers = (given.get("headers") ?? "").split("\n").map((line) => line.split(/:(.*)/s)).filter(([name, value]) => name.trim() && value !== undefined).map(([name, value]) => [name.trim(), value.trim()]);
-    return { method: plan().method, path: search ? `${path}?${search}` : path, headers, body: given.get("body") || null };
+    const faults = Object.fromEntries([...given].filter(([name, value]) => name.startsWith("fault.") && value).map(([name, value]) => [name.slice(6), value]));
+    return { method: plan().method, path: search ? `${path}?${search}` : path, headers, body: given.get("body") || null, faults };
   }
 
   /** The form in the address, without what should not be passed on. */
@@ -56,7 +57,7 @@ export async function showTry(root, { query, about, signal }) {
     if (open) given.set("headers", open);
     else given.delete("headers");
     history.replaceState(null, "", `#/try?${given}`);
-    form.querySelector(".curl").textContent = curl(order(), about);
+    form.querySelector(".curl").textContent = curl(order(), about, chaos);
   }
 
   async function run() {
@@ -92,6 +93,20 @@ function inputs(plan, values) {
   ].filter(Boolean);
 }
 
+/** In the demo, a fault for each upstream that the endpoint calls, for this request alone. */
+function faults(plan, values, { faults, upstreams }) {
+  const called = Object.keys(upstreams).filter((name) => plan.upstreams.includes(name));
+  if (!called.length) return [];
+  return [h("fieldset", { class: "faults" },
+    h("legend", {}, "Faults ", h("small", {}, "of the demo's services, for this request")),
+    ...called.map((name) => {
+      const id = `fault.${name}`;
+      const control = h("select", { id, name: id }, h("option", { value: "" }, "none"), ...Object.keys(faults).map((fault) => h("option", { value: fault }, fault)));
+      control.value = values.get(id) ?? "";
+      return h("div", { class: "fault" }, h("label", { for: id }, name), control);
+    }))];
+}
+
 function text(name, input, value) {
   const [where, short] = name.split(/\.(.*)/s);
   const hint = [where, input?.type].filter(Boolean).join(" · ");
@@ -106,17 +121,9 @@ function field(label, id, control, hint = null, about = null) {
 
 function answered(answer) {
   return h("article", { class: "answer" },
-    h("p", { class: "facts" }, chip(answer.status, kindOf(answer.status, answer.complete)), answer.complete === false ? chip("partial", "warn") : null, h("strong", {}, ms(answer.duration_ms)), h("span", {}, `${answer.size} bytes${answer.is_cut ? ", the beginning of which is shown" : ""}`)),
+    h("p", { class: "facts" }, chip(answer.status, kindOf(answer.status, answer.complete)), answer.complete === false ? chip("partial", "warn") : null, h("strong", {}, ms(answer.duration_ms)), h("span", {}, `${bytes(answer.size)}${answer.is_cut ? ", the beginning of which is shown" : ""}`)),
     h("details", {}, h("summary", {}, `${answer.headers.length} headers`), h("dl", { class: "facts-of attributes" }, ...answer.headers.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))))),
     h("pre", { tabindex: "0", "aria-label": "Body" }, pretty(answer.body)));
-}
-
-function pretty(body) {
-  try {
-    return JSON.stringify(JSON.parse(body), null, 2);
-  } catch {
-    return body;
-  }
 }
 
 /** The story of a trace that is about to be written. */
@@ -133,12 +140,18 @@ async function told(id, about, signal) {
   }
 }
 
-function curl({ method, path, headers, body }, about) {
+/** The same from a terminal: with faults, these are switched on before and off after it. */
+function curl({ method, path, headers, body, faults }, about, chaos) {
   const at = `${location.protocol}//${location.hostname}:${about.port ?? 8080}`;
   const words = ["curl", "-i", ...(method === "GET" ? [] : ["-X", method]), quoted(at + path)];
   for (const [name, value] of headers) words.push("-H", quoted(`${name}: ${value}`));
   if (body) words.push(...(headers.some(([name]) => /^content-type$/i.test(name)) ? [] : ["-H", quoted("content-type: application/json")]), "-d", quoted(body));
-  return words.join(" ");
+  const broken = Object.entries(faults).flatMap(([name, fault]) => (chaos.upstreams[name] ?? []).map((url) => [`${url}/_chaos`, chaos.faults[fault]]));
+  return [
+    ...broken.map(([url, setting]) => `curl -X PUT ${url} -d ${quoted(JSON.stringify(setting))}`),
+    words.join(" "),
+    ...broken.map(([url]) => `curl -X DELETE ${url}`),
+  ].join("\n");
 }
 
 function quoted(text) {

@@ -59,7 +59,7 @@ docs: $(DEV)  ## what is made from the code: the tables in docs/reference/config
 	@$(BIN)/gateway schema > config/gateway.schema.json
 	@for name in users orders catalog recommendations; do $(BIN)/python -m services $$name --openapi > config/openapi/$$name.json; done
 
-pictures: $(DEV)  ## of the console, in docs/pictures; needs Chromium
+pictures: $(DEV)  ## of the console and of the terminal, in docs/pictures; needs Chromium
 	@$(BIN)/python docs/pictures/make.py
 
 lock:  ## requirements/*.txt from pyproject.toml (ARGS=--upgrade: the newest)

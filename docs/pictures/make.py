@@ -1,4 +1,6 @@
-"""Pictures of the console, made by looking at it: `make pictures`. The demo, two of its services in trouble, and a browser."""
+"""Pictures of the console and of the terminal, made by looking at them: `make pictures`. The demo, two of its services in trouble, a browser,
+and a terminal.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import terminal
 from playwright.async_api import Browser, async_playwright
 
 FOLDER = Path(__file__).parent
 PORT, ADMIN, SERVICES = 18480, 18481, 18401
 SIZE = {"width": 1200, "height": 720}
-USERS = 130
+WIDE = {"width": 1600, "height": 860}
+"""Where an answer has room beside its waterfall."""
+
+COLUMNS = 112
+"""Of the terminal."""
+
+USERS = 240
 """Requests that are made before anybody looks, ten a second."""
 
 TROUBLE = {SERVICES + 1: {"error_rate": 0.35}, SERVICES + 3: {"error_rate": 0.1}}
@@ -36,13 +45,16 @@ async def main() -> int:
         return 1
     async with demo() as client, async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        live = asyncio.create_task(picture(browser, "live", "#/live", wait=USERS / 10))
+        live = asyncio.create_task(picture(browser, "live", "#/live", wait=USERS / 15))
+        top = asyncio.create_task(printed("top", "top", frames=8))
         await ask(client)
-        await live
+        await asyncio.gather(live, top)
         trace = await telling(client)
+        await printed("terminal", f"trace {trace}")
         await picture(browser, "trace", f"#/traces/{trace}", click=".spans [data-row='3']")
-        await picture(browser, "trace-dark", f"#/traces/{trace}", scheme="dark", click=".spans [data-row='3']")
-        await picture(browser, "plan", "#/plans", wait=0.5)
+        await picture(browser, "trace-dark", f"#/traces/{trace}", dark=True, click=".spans [data-row='3']")
+        await picture(browser, "plan", "#/plans", wait=1.5)
+        await picture(browser, "try", "#/try?path.user_id=42&query.limit=1&fault.recommendations=503", click=".send")
         await browser.close()
     return 0
 
@@ -91,14 +103,22 @@ async def telling(client: httpx.AsyncClient) -> str:
     return str(found[0]["id"])
 
 
-async def picture(browser: Browser, name: str, place: str, *, scheme: str = "light", wait: float = 1.0, click: str = "") -> None:
-    """Save what a view looks like."""
-    page = await browser.new_page(viewport=SIZE, color_scheme="dark" if scheme == "dark" else "light")
+async def printed(name: str, command: str, frames: int = 0) -> None:
+    """Save what a command prints."""
+    arguments = [*command.split(), "--admin", f"http://127.0.0.1:{ADMIN}"]
+    svg = await asyncio.to_thread(terminal.draw, name, arguments, f"gateway {command}", columns=COLUMNS, frames=frames)
+    (FOLDER / f"{name}.svg").write_text(svg)
+
+
+async def picture(browser: Browser, name: str, place: str, *, dark: bool = False, wait: float = 1.0, click: str = "") -> None:
+    """Save what a view looks like; where something is clicked on, when there is a waterfall."""
+    page = await browser.new_page(viewport=WIDE if name == "try" else SIZE, color_scheme="dark" if dark else "light")
     await page.goto(f"http://127.0.0.1:{ADMIN}/{place}")
     await asyncio.sleep(wait)
     if click:
         await page.locator(click).click()
         await page.mouse.move(0, 0)
+        await page.get_by_role("treegrid").wait_for()
     await page.screenshot(path=FOLDER / f"{name}.png")
     await page.close()
 

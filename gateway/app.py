@@ -250,9 +250,7 @@ class Gateway:
 
     def _endpoint(self, plan: Plan, running: RunningState) -> Endpoint:
         # What belongs to an upstream was built once; this is what belongs to each step.
-        keeping = Keeping(
-            running.store, running.background, running.board.tell, kept_upstreams(self.plans), running.limits, running.tallies
-        )
+        keeping = Keeping(running.store, running.background, running.board.tell, kept_upstreams(self.plans), running.limits)
         of = {}
         for recipe in plan.recipes:
             ways = running.ways[recipe.upstream.name]
@@ -264,8 +262,8 @@ class Gateway:
         once = Once(plan.idempotency, running.outcomes) if plan.idempotency else None
         kind: Callable[..., Endpoint] = Relay if plan.passthrough else Endpoint
         if plan.keeping:
-            places, tally = Places(plan, plan.keeping, self.revision), running.tallies.of(f"{plan.method} {plan.path}")
-            kind = partial(Kept, keeping=plan.keeping, state=running.kept, places=places, tally=tally)
+            places = Places(plan, plan.keeping, self.revision)
+            kind = partial(Kept, keeping=plan.keeping, state=running.kept, places=places)
         explaining = Explaining(os.environ.get("GATEWAY_EXPLAIN_KEY"))
         given = (running.limits, running.visits, running.threads, once, timing, self.revision, explaining)
         return kind(plan, callers, self.tracing, *given)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.caching import Board, Store
-from gateway.caching.tally import TalliesState
 from gateway.inbound.kept import KeptState
 from gateway.inbound.once import OutcomesState
 from gateway.inbound.visit import VisitsState
@@ -53,9 +52,6 @@ class RunningState:
 
     looks: LooksState = field(default_factory=LooksState)
     """What has been seen of all processes, by who looks."""
-
-    tallies: TalliesState = field(default_factory=TalliesState)
-    """How often what was asked for was kept."""
 
     left: set[asyncio.Future[Any]] = field(default_factory=set)
     """What goes on although nobody waits for it: writes being taken back, each within its time."""

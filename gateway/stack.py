@@ -15,7 +15,6 @@ from gateway.caching import Background, Store
 from gateway.caching.flights import FlightsState
 from gateway.caching.invalidation import SAFE
 from gateway.caching.refreshing import RefreshesState
-from gateway.caching.tally import TalliesState, TallyState
 from gateway.call import Call, Caller, Layer, Reply, Shelf
 from gateway.layers.balance import Balance
 from gateway.layers.breaker import Breaker
@@ -105,7 +104,6 @@ class Keeping:
     """The upstreams of which something is kept."""
 
     limits: LimitsState = field(default_factory=LimitsState, repr=False, compare=False)
-    tallies: TalliesState = field(default_factory=TalliesState, repr=False, compare=False)
 
 
 def step_stack(recipe: Recipe, plan: Plan, keeping: Keeping, shared: UpstreamState) -> Stack:
@@ -116,7 +114,7 @@ def step_stack(recipe: Recipe, plan: Plan, keeping: Keeping, shared: UpstreamSta
 def shelf_of(recipe: Recipe, plan: Plan, keeping: Keeping) -> Shelf | None:
     """Where the replies to a recipe are kept whose calls a batch makes; None when they are not."""
     policy = recipe.policies.cache
-    return Items(policy, keeping.store, _scopes(recipe, plan), tally=_tally(recipe, plan, keeping)) if policy else None
+    return Items(policy, keeping.store, _scopes(recipe, plan)) if policy else None
 
 
 def upstream_stack(upstream: Upstream) -> Stack:
@@ -185,21 +183,16 @@ def _of_keeping(recipe: Recipe, plan: Plan, keeping: Keeping, shared: UpstreamSt
         yield Invalidate(recipe.upstream.hosts, keeping.tell)
     # Above everything that costs: a hit has no attempt to make, and what is kept stands in for a failure of all below.
     if policy and plan.passthrough:
-        scopes, tally = _scopes(recipe, plan), _tally(recipe, plan, keeping)
-        yield Replay(policy, keeping.store, keeping.background, shared.refreshes, scopes, plan.timeout, tally=tally)
+        yield Replay(policy, keeping.store, keeping.background, shared.refreshes, _scopes(recipe, plan), plan.timeout)
     elif policy:
-        heeds, tally = _says_what_it_takes(recipe), _tally(recipe, plan, keeping)
-        yield Cache(policy, keeping.store, keeping.background, shared.refreshes, plan.timeout, heeds, tally=tally)
+        heeds = _says_what_it_takes(recipe)
+        yield Cache(policy, keeping.store, keeping.background, shared.refreshes, plan.timeout, heeds)
     # Below cache: only misses join. Above all that makes attempts: those who join share one sequence of them, and its end.
     if recipe.policies.coalesce:
         yield Coalesce(shared.flights_of(recipe))
     if policy and not plan.passthrough:
         # Below coalesce: what one process has of the same call is asked for once. Above retry: a lease is held, and a reply judged, once for all attempts.
         yield Keep(policy, keeping.store, _scopes(recipe, plan), keeping.limits)
-
-
-def _tally(recipe: Recipe, plan: Plan, keeping: Keeping) -> TallyState:
-    return keeping.tallies.of(f"{plan.method} {plan.path}", recipe.upstream.name)
 
 
 def _scopes(recipe: Recipe, plan: Plan) -> tuple[str, ...]:

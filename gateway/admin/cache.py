@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,11 +18,15 @@ from gateway.admin.running import running
 from gateway.app import Gateway
 from gateway.caching import Counts, Hot
 from gateway.caching.clock import now
-from gateway.caching.tally import Tallied, TalliesState
+from gateway.metrics.reading import Lookups, lookups
+from gateway.plan import Plan
 from gateway.running import RunningState
 
 HOTTEST = 10
 """Keys that are shown."""
+
+Place: TypeAlias = tuple[str, str | None]
+"""An endpoint, and the upstream that its calls go to; None for its own answers."""
 
 
 def routes(gateway: Gateway) -> Sequence[Route]:
@@ -28,7 +34,9 @@ def routes(gateway: Gateway) -> Sequence[Route]:
 
     async def show(_: Request) -> Response:
         """Says what the cache of the process that answers has come to."""
-        return JSONResponse(described(running(gateway)))
+        state = running(gateway)
+        found = lookups(await asyncio.to_thread(state.metrics.take()))
+        return JSONResponse(described(state, gateway.plans, found))
 
     async def purge(request: Request) -> Response:
         """Purges everything of a key, an endpoint, an upstream or a tag, in all processes that share the cache."""
@@ -40,32 +48,42 @@ def routes(gateway: Gateway) -> Sequence[Route]:
     return [Route("/api/cache", show), Route("/api/cache/purge", purge, methods=["POST"])]
 
 
-def described(state: RunningState) -> dict[str, Any]:
+def described(state: RunningState, plans: Iterable[Plan], found: Mapping[Place, Lookups]) -> dict[str, Any]:
     """What the cache has come to since the process began."""
+    at = {place: found.get(place, Lookups()) for place in _places(plans)}
+    upstreams = dict.fromkeys(upstream for _, upstream in at if upstream)
     return {
         "process": os.getpid(),
         "stores": [_tier(counts) for counts in state.store.counts()],
-        "upstreams": [{"name": name, **_tallied(sums)} for name, sums in state.tallies.upstreams().items()],
-        "endpoints": _endpoints(state.tallies),
+        "upstreams": [
+            {"name": name, **_told(one for (_, upstream), one in at.items() if upstream == name)} for name in upstreams
+        ],
+        "endpoints": [_endpoint(name, at) for name in dict.fromkeys(endpoint for endpoint, _ in at)],
         "hottest": [_hot(hot) for hot in state.store.hottest(HOTTEST)],
     }
 
 
-def _endpoints(tallies: TalliesState) -> list[dict[str, Any]]:
-    """Those that keep something: their own answers, or what their calls bring."""
-    answers, calls = tallies.answers(), tallies.calls()
-    return [
-        {
-            "name": name,
-            "answers": _tallied(answers[name]) if name in answers else None,
-            "calls": _tallied(calls[name]) if name in calls else None,
-        }
-        for name in dict.fromkeys([*answers, *calls])
-    ]
+def _places(plans: Iterable[Plan]) -> Iterator[Place]:
+    """Where something is kept: an endpoint's own answers, or what its calls to an upstream bring."""
+    for plan in plans:
+        name = f"{plan.method} {plan.path}"
+        if plan.keeping:
+            yield name, None
+        yield from ((name, recipe.upstream.name) for recipe in plan.recipes if recipe.policies.cache)
 
 
-def _tallied(sums: Tallied) -> dict[str, Any]:
-    return {**sums._asdict(), "hit_rate": sums.rate}
+def _endpoint(name: str, at: Mapping[Place, Lookups]) -> dict[str, Any]:
+    calls = [one for (endpoint, upstream), one in at.items() if endpoint == name and upstream]
+    return {
+        "name": name,
+        "answers": _told([at[name, None]]) if (name, None) in at else None,
+        "calls": _told(calls) if calls else None,
+    }
+
+
+def _told(several: Iterable[Lookups]) -> dict[str, Any]:
+    found = sum(several, Lookups())
+    return {**asdict(found), "hit_rate": found.rate}
 
 
 def _hot(hot: Hot) -> dict[str, Any]:
@@ -77,4 +95,4 @@ def _hot(hot: Hot) -> dict[str, Any]:
 
 
 def _tier(counts: Counts) -> dict[str, Any]:
-    return {**counts._asdict(), "hit_rate": Tallied(hits=counts.hits, misses=counts.misses).rate}
+    return {**counts._asdict(), "hit_rate": Lookups(counts.hits, misses=counts.misses).rate}

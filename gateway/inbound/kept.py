@@ -25,7 +25,6 @@ from gateway.caching.clock import now
 from gateway.caching.flights import FlightsState
 from gateway.caching.freshness import Use, decide, may_serve_on_error
 from gateway.caching.refreshing import RefreshesState
-from gateway.caching.tally import TallyState
 from gateway.errors import CallTimeout
 from gateway.inbound.endpoint import Endpoint
 from gateway.inbound.errand import Errand, Made
@@ -65,7 +64,6 @@ class Kept(Endpoint):
     keeping: Keeping = field(kw_only=True)
     state: KeptState = field(kw_only=True, repr=False)
     places: Places = field(kw_only=True, repr=False)
-    tally: TallyState = field(kw_only=True, repr=False)
     clock: Callable[[], float] = field(default=now, kw_only=True, repr=False)
 
     async def _respond(self, scope: Scope, headers: Picked, receive: Receive, send: Send, span: Span) -> Response | None:
@@ -79,14 +77,10 @@ class Kept(Endpoint):
             entry = await self.state.store.get(key)
             use = decide(entry, self.clock()) if entry is not None else Use.ASK
             if entry is not None and use is not Use.ASK:  # 1
-                if use is Use.FRESH:
-                    self.tally.hits += 1
-                else:
-                    self.tally.stale += 1
+                if use is not Use.FRESH:
                     self._refresh(key, scope, headers, span)
                 response = self._serve(key, entry, span)
             else:
-                self.tally.misses += 1
                 response = await self._ask(key, entry, scope, headers, receive, span)
         except Refused as refused:
             return problem_response(refused.problem)

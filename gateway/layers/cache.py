@@ -23,7 +23,6 @@ from gateway.caching.freshness import Use, decide, may_serve_on_error
 from gateway.caching.keys import key_of
 from gateway.caching.refreshing import RefreshesState
 from gateway.caching.serving import is_for, reply_of
-from gateway.caching.tally import TallyState
 from gateway.caching.variants import find
 from gateway.call import Call, Caller, Reply
 from gateway.errors import BadReply, CallError, StatusRefused
@@ -51,7 +50,6 @@ class Cache:
     """Calls may say themselves what they take (`Cache-Control`); nobody looks for it where none is sent."""
 
     clock: Callable[[], float] = field(default=now, repr=False)
-    tally: TallyState = field(default_factory=TallyState, repr=False, compare=False)
 
     def __call__(self, caller: Caller) -> Caller:
         """A caller that asks the store first."""
@@ -66,7 +64,6 @@ class Cache:
         place.entry = await self._kept(place, call)
         if place.entry and (reply := self._served(caller, call, place, place.entry, asked)):
             return reply
-        self.tally.misses += 1
         if "only-if-cached" in asked:
             own[telemetry.CACHE_STATUS] = "miss"
             raise StatusRefused(Reply(504, cache="miss"))
@@ -88,12 +85,7 @@ class Cache:
         use = decide(entry, self.clock(), asked)
         if use is Use.ASK:
             return None
-        if use is Use.FRESH:
-            word = "hit"
-            self.tally.hits += 1
-        else:
-            word = "stale"
-            self.tally.stale += 1
+        word = "hit" if use is Use.FRESH else "stale"
         call.span.own[telemetry.CACHE_STATUS] = word
         if use is Use.REVALIDATE_BEHIND:
             self._refresh(caller, call, place)

@@ -26,7 +26,6 @@ from gateway.caching.keys import key_of, scopes_of
 from gateway.caching.playing import play
 from gateway.caching.refreshing import RefreshesState
 from gateway.caching.storing import make_entry
-from gateway.caching.tally import TallyState
 from gateway.caching.taping import Tape, TapesState
 from gateway.caching.updating import updated, validators
 from gateway.call import Call, Caller, Reply
@@ -73,7 +72,6 @@ class Replay:
 
     clock: Callable[[], float] = field(default=now, repr=False)
     tapes: TapesState = field(default_factory=TapesState, repr=False, compare=False)
-    tally: TallyState = field(default_factory=TallyState, repr=False, compare=False)
 
     def __call__(self, caller: Caller) -> Caller:
         """A caller that plays what it has."""
@@ -91,13 +89,11 @@ class Replay:
         use = decide(entry, self.clock(), wishes) if entry else Use.ASK
         if entry and use is not Use.ASK:
             if use is Use.FRESH:
-                self.tally.hits += 1
                 return await self._play(asked, entry, "hit", Member(hit=True))
-            self.tally.stale += 1
             self._refresh(asked)
             return await self._play(asked, entry, "stale", Member(hit=True))
-        self.tally.misses += 1
         if "only-if-cached" in wishes:
+            call.span.own[telemetry.CACHE_STATUS] = "miss"
             await passage.begin(504, [(b"content-length", b"0"), (b"cache-control", b"no-store")])
             return Reply(504, cache="miss")
         return await (caller(call) if call.method == "HEAD" else self._ask(asked))

@@ -13,7 +13,6 @@ from gateway.caching.freshness import Use, decide, may_serve_on_error
 from gateway.caching.keys import digest_of, key_of, scopes_of
 from gateway.caching.serving import is_for, reply_of
 from gateway.caching.storing import make_entry
-from gateway.caching.tally import TallyState
 from gateway.caching.variants import find_all, keep_all
 from gateway.call import Call, Reply
 from gateway.errors import CallError
@@ -31,19 +30,14 @@ class Items:
     store: Store = field(repr=False)
     scopes: tuple[str, ...] = field(default=(), repr=False)
     clock: Callable[[], float] = field(default=now, repr=False)
-    tally: TallyState = field(default_factory=TallyState, repr=False, compare=False)
 
     async def kept(self, items: Sequence[Sequence[Call]]) -> Sequence[Reply | None]:
         """What is kept for each item, in one trip: `hit`, or `stale`."""
         places = [self._place(calls) for calls in items]
         sought = [(place.key, calls[0].headers) for place, calls in zip(places, items, strict=True) if place]
         found = iter(await find_all(self.store, sought))
-        replies = [self._reply(next(found), calls[0]) if place else None for place, calls in zip(places, items, strict=True)]
         # What is stale is fetched all the same, and stands in for a failure only.
-        hits = sum(reply is not None and reply.cache == "hit" for reply in replies)
-        self.tally.hits += hits
-        self.tally.misses += len(sought) - hits
-        return replies
+        return [self._reply(next(found), calls[0]) if place else None for place, calls in zip(places, items, strict=True)]
 
     async def keep(self, items: Sequence[Sequence[Call]], replies: Sequence[Reply], asked_at: float) -> None:
         """Keep what a batch had for these items, if it may be kept, in one trip."""

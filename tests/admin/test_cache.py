@@ -15,11 +15,13 @@ from gateway import Gateway
 from gateway.admin import reading
 from gateway.admin.access import Access
 from gateway.admin.app import make_admin
+from gateway.admin.cache import described
 from gateway.admin.orders import scope_of
 from gateway.admin.reading import LARGEST_BODY
 from gateway.caching.entry import Entry
-from gateway.caching.tally import TalliesState
 from gateway.inbound.request import Refused
+from gateway.metrics.reading import Lookups
+from gateway.store import MemoryStore
 
 CONFIG = """
 version: 1
@@ -37,6 +39,15 @@ endpoints:
     steps:
       a: { get: users /users }
       b: { for_each: "a[].id", get: "users /users/{item}", batch: { get: "users /users?id={items}", key: id } }
+"""
+RATED = """
+version: 1
+upstreams: { users: { url: "http://users.test" }, orders: { url: "http://orders.test", cache: { ttl: 1m } } }
+endpoints:
+  - { path: /a, cache: { ttl: 1m }, steps: { a: { get: users /users, cache: { ttl: 1m } } } }
+  - { path: /b, steps: { a: { get: users /users, cache: { ttl: 1m } } } }
+  - { path: /c, steps: { a: { get: orders /orders }, b: { get: users /users } } }
+  - { path: /d, steps: { a: { get: users /users } } }
 """
 ENDPOINTS = ["GET /v1/home/{user_id}", "POST /orders"]
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -156,34 +167,34 @@ async def test_what_the_cache_has_come_to_is_shown(running: Any) -> None:
     assert "secret" not in response.text
 
 
-async def test_each_upstream_and_endpoint_has_a_rate(running: Any) -> None:
-    """What was served stale was there. An endpoint may keep its own answers, and what its calls bring."""
-    state, client = running
-    state.tallies = TalliesState()
-    tallies = {
-        ("GET /a", None): ["misses", "hits"],
-        ("GET /a", "users"): ["misses"],
-        ("GET /b", "users"): ["hits", "hits", "stale"],
+def test_each_upstream_and_endpoint_has_a_rate() -> None:
+    """What was served stale was there. An endpoint may keep its own answers, and what its calls bring; one that keeps nothing is not told of."""
+    plans = Gateway.from_text(RATED).plans
+    found = {
+        ("GET /a", None): Lookups(hits=1, misses=1),
+        ("GET /a", "users"): Lookups(misses=1),
+        ("GET /b", "users"): Lookups(hits=2, stale=1),
     }
-    for (endpoint, upstream), words in tallies.items():
-        for word in words:
-            tally = state.tallies.of(endpoint, upstream)
-            setattr(tally, word, getattr(tally, word) + 1)
 
-    told = (await client.get("/api/cache")).json()
+    told = described(SimpleNamespace(store=MemoryStore(1000)), plans, found)  # type: ignore[arg-type]
 
     half = {"hits": 1, "stale": 0, "misses": 1, "hit_rate": 0.5}
     none = {"hits": 0, "stale": 0, "misses": 1, "hit_rate": 0.0}
     whole = {"hits": 2, "stale": 1, "misses": 0, "hit_rate": 1.0}
-    assert told["upstreams"] == [{"name": "users", "hits": 2, "stale": 1, "misses": 1, "hit_rate": 0.75}]
+    unasked = {"hits": 0, "stale": 0, "misses": 0, "hit_rate": None}
+    assert told["upstreams"] == [
+        {"name": "users", "hits": 2, "stale": 1, "misses": 1, "hit_rate": 0.75},
+        {"name": "orders", **unasked},
+    ]
     assert told["endpoints"] == [
         {"name": "GET /a", "answers": half, "calls": none},
         {"name": "GET /b", "answers": None, "calls": whole},
+        {"name": "GET /c", "answers": None, "calls": unasked},
     ]
 
 
 async def test_what_requests_find_is_counted() -> None:
-    """A step's calls, one by one, in a batch or passed through, and an endpoint's answers, which make no call when they are there."""
+    """What each step found, a loop as one, and an endpoint's answers, which make no call when they are there."""
     made = Gateway.from_text(COUNTED, transport=httpx.MockTransport(lambda _: httpx.Response(200, json=[{"id": 1}])))
     async with made.lifespan(), httpx.AsyncClient(transport=httpx.ASGITransport(made.app), base_url="http://localhost") as client:
         for path in ("/passage", "/passage", "/calls", "/calls", "/answers", "/answers", "/answers", "/items", "/items"):

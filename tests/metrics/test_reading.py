@@ -8,7 +8,7 @@ import pytest
 
 from gateway.metrics.figures import BOUNDS, Distribution, Snapshot
 from gateway.metrics.looks import APART, Look, LooksState
-from gateway.metrics.reading import hit_rate, hit_rates, of_steps, of_upstreams
+from gateway.metrics.reading import Lookups, hit_rate, hit_rates, lookups, of_steps, of_upstreams
 from gateway.telemetry import CACHE_REQUESTS, CLIENT_DURATION, RETRIES, STEP_DURATION
 
 ENDPOINT = {"http.request.method": "GET", "http.route": "/a"}
@@ -106,6 +106,7 @@ def test_how_much_the_cache_answered_is_of_what_it_was_asked() -> None:
     )
 
     assert (hit_rate(found), hit_rates(found)) == (0.75, {"GET /a": 0.75})
+    assert lookups(found) == {("GET /a", None): Lookups(hits=2, stale=1, misses=1)}
     assert (hit_rate(Snapshot()), hit_rates(Snapshot())) == (None, {})
 
 

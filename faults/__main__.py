@@ -9,15 +9,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.docs import filled
 from bench.processes import Broken
-from faults.matrix import ROWS
-from faults.report import PAGE, SECTIONS, report
+from faults.matrix import ROWS, SHARED
+from faults.report import PAGE, report, written
 from faults.row import Row
 from faults.run import play_all
 from faults.stories import STORIES
 
-PARTS = {"MATRIX": ROWS, "STORIES": STORIES}
+PARTS = {"MATRIX": ROWS, "SHARED": SHARED, "STORIES": STORIES}
 ALL = [row for rows in PARTS.values() for row in rows]
 
 
@@ -40,20 +39,23 @@ def main(args: Sequence[str] | None = None) -> int:
     if asked.save:
         asked.save.write_text(text + "\n")
     if asked.write_docs:
-        PAGE.write_text(filled(PAGE.read_text(), SECTIONS, played))
+        PAGE.write_text(written(PAGE.read_text(), played))
     return 0 if all(one.is_good for one in played) else 1
 
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m faults", description="Every fault of the matrix and every story, against a running gateway."
+        prog="python -m faults",
+        description="Every fault of the matrix and of the shared cache, and every story, against a running gateway.",
     )
-    parser.add_argument("--only", default="", metavar="F3,…", help="these rows alone, or a part: matrix, stories")
+    parser.add_argument("--only", default="", metavar="F3,…", help="these rows alone, or a part: matrix, shared, stories")
     parser.add_argument(
         "--slack", type=float, default=0.0, metavar="SECONDS", help="what answers may take longer on a machine that is busy"
     )
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the table down as well")
-    parser.add_argument("--write-docs", action="store_true", help="put the stories' table into docs/faults.md")
+    parser.add_argument(
+        "--write-docs", action="store_true", help="put the tables of the shared cache and of the stories into docs/faults.md"
+    )
     return parser
 
 

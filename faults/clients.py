@@ -22,6 +22,8 @@ class Crowd:
 
     gateway: RunningGateway
     path: str
+    """What they ask for; `{}` in it is the number of who asks."""
+
     per_second: float = 50.0
     head: str = ""
     """Further lines of their requests, each with its end."""
@@ -33,16 +35,16 @@ class Crowd:
     async def number(self, count: int) -> list[Answer]:
         """So many of them come."""
         began = time.perf_counter()
-        return await together(*(self._one(began + number / self.per_second) for number in range(count)))
+        return await together(*(self._one(began + number / self.per_second, number) for number in range(count)))
 
     async def at_once(self, count: int) -> list[Answer]:
         """So many of them, all in one moment."""
         now = time.perf_counter()
-        return await together(*(self._one(now) for _ in range(count)))
+        return await together(*(self._one(now, number) for number in range(count)))
 
-    async def _one(self, due: float) -> Answer:
+    async def _one(self, due: float, number: int) -> Answer:
         await asyncio.sleep(due - time.perf_counter())
-        reader, writer = await self.connect()
+        reader, writer = await self.connect(number)
         try:
             raw = await reader.read()
         finally:
@@ -53,11 +55,11 @@ class Crowd:
         headers = {name.lower(): text for name, _, text in (field.partition(": ") for field in fields)}
         return checked(Answer(int(line.split()[1]), time.perf_counter() - due, body, headers))
 
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connect(self, number: int = 0) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """One of them, who has asked and waits."""
-        where = urlsplit(self.gateway.url)
+        where, path = urlsplit(self.gateway.url), self.path.format(number)
         reader, writer = await asyncio.open_connection(where.hostname, where.port)
-        writer.write(f"GET {self.path} HTTP/1.1\r\nHost: {where.netloc}\r\nConnection: close\r\n{self.head}\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {where.netloc}\r\nConnection: close\r\n{self.head}\r\n".encode())
         return reader, writer
 
 

@@ -37,6 +37,9 @@ UPSTREAMS: dict[str, Mapping[str, Any]] = {
 }
 """By name, but for their urls: what stands between a call and the wire."""
 
+MEMORY = "32KiB"
+"""What may be kept in memory: a few dozens, so that what is asked for in turns is had from Redis."""
+
 ATTEMPT = "250ms"
 """What an attempt may take where all of them may fail."""
 
@@ -56,12 +59,13 @@ PATIENTLY = frozenset({"black_hole", "slow", "tls_hangs", "shared", "tailed", "c
 """Upstreams whose endpoints have `PATIENT`."""
 
 
-def write(file: Path, urls: Mapping[str, str], tls: Mapping[str, Mapping[str, str]]) -> None:
-    """Write the config, with these urls, and with further upstreams that are spoken to as `tls` says."""
+def write(file: Path, urls: Mapping[str, str], tls: Mapping[str, Mapping[str, str]], redis: Mapping[str, str]) -> None:
+    """Write the config, with these urls, with further upstreams that are spoken to as `tls` says, and a cache that is shared by `redis`."""
     upstreams = {name: {"url": urls[name], **words} for name, words in (UPSTREAMS | STORIES).items()}
     upstreams |= {name: {"url": urls[name], "tls": words} for name, words in tls.items()}
     # JSON is YAML.
-    file.write_text(json.dumps({"version": 1, "upstreams": upstreams, "endpoints": list(_endpoints(upstreams))}))
+    words = {"version": 1, "cache": {"size": MEMORY, "redis": redis}, "upstreams": upstreams}
+    file.write_text(json.dumps({**words, "endpoints": list(_endpoints(upstreams))}))
 
 
 def _endpoints(upstreams: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

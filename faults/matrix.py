@@ -1,13 +1,16 @@
-"""The matrix: what goes wrong with upstreams, and what is required of the gateway then."""
+"""The matrix: what goes wrong with upstreams, and with the cache that is shared, and what is required of the gateway then."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from faults import crowds, guards, replies, turns, ways
+from faults import crowds, guards, replies, shared, turns, ways
 from faults.config import OPEN
+from faults.proxy import Mode
+from faults.redis import FaultRedis
 from faults.row import AT_THE_DEADLINE, Gets, Row
+from faults.shared import Slows, becomes
 from faults.turns import IsNotKept, NextIsClean
 
 HELD = "upstream-disconnected"
@@ -86,8 +89,24 @@ ROWS: Sequence[Row] = (
     Row("F58", "what all want is kept for a second only", "one call a second; nobody waits for it", (crowds.hot_key_expires,)),
 )  # fmt: skip
 
+FAST = f"{shared.AT_FIRST:g} ms longer in the first second, {shared.LATER:g} later; used again within {shared.BACK:g} s"
+
+SHARED: Sequence[Row] = (
+    Row("R1", "nothing: Redis is well", "every answer right, as in each of these; all is had that it has", (Slows(shared.nothing, serves=True),), tries=3),
+    Row("R2", "Redis refuses connections, and resets those there are", FAST, (Slows(becomes(Mode.REFUSE)),), tries=3),
+    Row("R3", "accepts, and says nothing any more", FAST, (Slows(becomes(Mode.HANG)),), tries=3),
+    Row("R4", "200 ms late with each reply", FAST, (Slows(becomes(Mode.SLOW, 0.2)),), tries=3),
+    Row("R5", "there and refused by turns of a second", FAST, (Slows(becomes(Mode.FLAP, 1.0)),), tries=3),
+    Row("R6", "ends each connection in the middle of a value", FAST, (Slows(becomes(Mode.CUT, 2000)),), tries=3),
+    Row("R7", "full", f"{FAST}; all is had that it has", (Slows(FaultRedis.fill, serves=True),), tries=3),
+    Row("R8", "a replica that takes nothing", f"{FAST}; all is had that it has", (Slows(FaultRedis.follow, serves=True),), tries=3),
+    Row("R9", "something else under each key: foreign, torn, another's, of an older release", f"every answer right; {shared.AT_FIRST:g} ms longer, for all "
+        "are misses", (Slows(FaultRedis.overwrite, later=shared.AT_FIRST),), tries=3),
+)  # fmt: skip
+
 ELSEWHERE: Mapping[str, str] = {
     "F37–F39": "clients that leave or do not read: tests/e2e/test_leaving.py, tests/app/test_leaving.py",
-    "F42 to F57, F59": "stores, collectors, processes: not of this matrix",
+    "F42 to F45, F59": "stores: the rows from R1 on",
+    "F46 to F57": "collectors, processes: not of this matrix",
 }
 """Rows that are not played here, and why."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 
+from bench.docs import filled
 from faults import ROOT
-from faults.matrix import ELSEWHERE
+from faults.matrix import ELSEWHERE, SHARED
+from faults.row import Row
 from faults.run import Played
 from faults.stories import STORIES
 
@@ -22,13 +25,24 @@ def report(played: Sequence[Played]) -> str:
     return "\n".join((*_table(played), "", *(f"{rows}: not played; {why}." for rows, why in ELSEWHERE.items()), "", summary))
 
 
-def stories(played: Sequence[Played]) -> str:
-    """Their rows alone."""
-    return "\n".join(_table([one for one in played if one.row in STORIES]))
-
-
-SECTIONS = {"stories": stories}
+SECTIONS = {"shared": SHARED, "stories": STORIES}
 """What the page has of a run."""
+
+
+def section(rows: Sequence[Row], played: Sequence[Played]) -> str:
+    """These rows alone."""
+    return "\n".join(_table([one for one in played if one.row in rows]))
+
+
+def written(page: str, played: Sequence[Played]) -> str:
+    """The page with a table for each part that was played; the others are as they were."""
+    rows = [one.row for one in played]
+
+    def fill(name: str, _: Sequence[Played]) -> str:
+        before = page.partition(f"<!-- bench: {name} -->\n")[2].partition("\n<!-- end -->")[0]
+        return section(SECTIONS[name], played) if set(SECTIONS[name]) & set(rows) else before
+
+    return filled(page, {name: partial(fill, name) for name in SECTIONS}, played)
 
 
 def _table(played: Sequence[Played]) -> Iterator[str]:

@@ -70,10 +70,10 @@ async def staged(slack: float) -> AsyncIterator[Stage]:
     """A stage while the block runs. Raises `Broken` when the gateway does not start."""
     async with AsyncExitStack() as stack:
         children = stack.enter_context(Children())
-        called = await stack.enter_async_context(upstreams(children.folder))
+        called = await stack.enter_async_context(upstreams(children))
         file, names = children.folder / "gateway.yaml", children.folder / "names.json"
         names.write_text(json.dumps({"slow.test": "127.0.0.1", "moving.test": "127.0.0.1"}))
-        config.write(file, called.urls, called.certified.words)
+        config.write(file, called.urls, called.certified.words, called.shared)
         environ = {"FAULTS_NAMES": str(names), **_tracing(called.collector.url)}
         gateway = await stack.enter_async_context(running(file, children, environ))
         for path in ("/plain", "/retried", "/kept", "/sturdy", "/guarded", "/parts"):

@@ -1,4 +1,4 @@
-"""Everybody that the gateway calls: servers that answer wrongly, one behind a proxy, and nobody at all."""
+"""Everybody that the gateway calls: servers that answer wrongly, one behind a proxy, nobody at all, and a Redis."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
+from bench.processes import Children
 from faults import replies
 from faults.certificates import ARE_POSSIBLE, Certified, certified
 from faults.config import STORIES
 from faults.proxy import FaultProxy, Mode, proxied
+from faults.redis import PREFIX, FaultRedis, redis_behind_a_proxy
 from faults.server import FaultServer, served
 
 GOOD = FaultServer.reply(b'{"ok":true}', "200 OK", "Content-Type: application/json", "Connection: close")
@@ -47,6 +48,9 @@ class Upstreams:
     collector: FaultServer
     """Where the spans of the requests go that ask for it."""
 
+    redis: FaultRedis | None
+    """By which the cache is shared; None where there is none to start."""
+
     @property
     def urls(self) -> dict[str, str]:
         """Where each is, by its name in the config."""
@@ -62,6 +66,11 @@ class Upstreams:
                 "moving": f"http://moving.test:{self.sturdy.port}",
             }
         )
+
+    @property
+    def shared(self) -> dict[str, str]:
+        """How the cache is shared."""
+        return {"url": self.redis.url, "prefix": PREFIX} if self.redis else {"url": ""}
 
     @property
     def servers(self) -> list[FaultServer]:
@@ -82,22 +91,25 @@ class Upstreams:
             server.always(replies.KEPT)
         self.collector.always(replies.TAKEN)
         await self.proxy.become(Mode.PASS)
+        if self.redis:
+            await self.redis.heal()
 
 
 @asynccontextmanager
-async def upstreams(folder: Path) -> AsyncIterator[Upstreams]:
-    """All of them, and well, while the block runs; files go into the folder."""
+async def upstreams(children: Children) -> AsyncIterator[Upstreams]:
+    """All of them, and well, while the block runs; what is a process is one of the children."""
     async with AsyncExitStack() as stack:
         server, sturdy = [await stack.enter_async_context(served()) for _ in range(2)]
         proxy = await stack.enter_async_context(proxied(sturdy.port))
-        shown = await stack.enter_async_context(certified(folder)) if ARE_POSSIBLE else Certified()
+        shown = await stack.enter_async_context(certified(children.folder)) if ARE_POSSIBLE else Certified()
         try:
             moved = await stack.enter_async_context(served(host="127.0.0.2", port=sturdy.port))
         except OSError:
             moved = None
         own = {name: await stack.enter_async_context(served()) for name in STORIES}
         collector = await stack.enter_async_context(served())
-        made = Upstreams(server, sturdy, proxy, moved, shown, stack.enter_context(_black_hole()), own, collector)
+        redis = await stack.enter_async_context(redis_behind_a_proxy(children))
+        made = Upstreams(server, sturdy, proxy, moved, shown, stack.enter_context(_black_hole()), own, collector, redis)
         await made.heal()
         yield made
 

@@ -84,6 +84,8 @@ class Link:
         self.is_up = False
         # Its own retries would take seconds, and its own limits would end what has come but was not looked at.
         options = {"retry": Retry(NoBackoff(), 0), "socket_timeout": None, "socket_connect_timeout": CONNECTING, "protocol": 2}
+        # Nor does it say whose library it is: who may do no more than is needed may not.
+        options["driver_info"] = None
         # One for good: it keeps what TLS trusts, which takes 20 ms to read.
         self._connection = ConnectionPool.from_url(url, **options, **(tls or {})).make_connection()  # type: ignore[no-untyped-call]
         self._timeout = timeout
@@ -262,4 +264,6 @@ def reason_of(error: BaseException) -> str:
         return str(getattr(cause, "verify_message", None) or cause.reason or "no TLS").lower()
     if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
         return os.strerror(cause.errno).lower()
+    if isinstance(cause, RuntimeError):
+        return "connection closed"  # as uvloop says it of what is written to one
     return type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock
@@ -48,6 +49,11 @@ endpoints:
   - { path: /b, steps: { a: { get: users /users, cache: { ttl: 1m } } } }
   - { path: /c, steps: { a: { get: orders /orders }, b: { get: users /users } } }
   - { path: /d, steps: { a: { get: users /users } } }
+"""
+SHARED = """
+version: 1
+upstreams: { users: { url: "http://users.test", cache: { ttl: 1m } } }
+endpoints: [{ path: /one, steps: { a: { get: users /users } } }, { path: /other, steps: { a: { get: users /users } } }]
 """
 ENDPOINTS = ["GET /v1/home/{user_id}", "POST /orders"]
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -135,6 +141,22 @@ async def test_a_purge_voids_what_is_kept(running: Any) -> None:
     assert (response.status_code, response.json()) == (200, {"purged": "tag:x", "told": True})
     assert (await state.store.get("a"), (await state.store.get("b")).at) == (None, 1.0)
     assert state.board.purges.latest > at
+
+
+async def test_a_reply_belongs_to_the_endpoint_that_fetched_it() -> None:
+    """Purging another one that shares it voids nothing; purging the upstream voids it for both."""
+    numbers = count(1)
+    made = Gateway.from_text(SHARED, transport=httpx.MockTransport(lambda _: httpx.Response(200, json=next(numbers))))
+    admin, public = httpx.ASGITransport(make_admin(made, Access())), httpx.ASGITransport(made.app)
+
+    async with made.lifespan(), httpx.AsyncClient(transport=public, base_url="http://localhost") as client:
+        seen = [(await client.get(path)).json()["a"] for path in ("/one", "/other")]
+        async with httpx.AsyncClient(transport=admin, base_url="http://localhost") as purging:
+            for order in ({"endpoint": "/other"}, {"endpoint": "/one"}, {"upstream": "users"}):
+                assert (await purging.post("/api/cache/purge", json=order)).json()["told"]
+                seen.append((await client.get("/other")).json()["a"])
+
+    assert seen == [1, 1, 1, 2, 3]
 
 
 async def test_whether_everybody_was_told_is_said(running: Any) -> None:

@@ -1,4 +1,4 @@
-"""A purge holds in every process: for the workers of one gateway, and for replicas that share a Redis."""
+"""What processes have in common: a purge holds in all of them, and those that share a Redis make an answer once."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -26,7 +27,17 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 REDIS = shutil.which("redis-server") or shutil.which("valkey-server")
+CONFIG = """
+version: 1
+cache: {cache}
+upstreams: {{ users: {{ url: "{upstream}", cache: {{ ttl: 1h, tags: [people] }} }}, slow: {{ url: "{upstream}" }} }}
+endpoints:
+  - {{ path: /a, steps: {{ user: {{ get: users /users/42 }} }} }}
+  - {{ path: "/a/{{id}}", cache: {{ ttl: 1h }}, steps: {{ user: {{ get: "slow /slow/{{path.id}}" }} }} }}
+"""
+SLOW = 0.5
 BURST = 40
+CROWD, WORKERS = 200, 2
 PATIENCE = 30.0
 
 
@@ -38,6 +49,7 @@ def upstream() -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = json.dumps({"n": next(numbers)}).encode()
+            time.sleep(SLOW if self.path.startswith("/slow") else 0)
             self.send_response(200)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -98,11 +110,7 @@ def serve(upstream: str, tmp_path: Path) -> Iterator[Serve]:
 
         def begin(workers: int = 1, cache: str = "{}") -> tuple[str, str]:
             config = tmp_path / "gateway.yaml"
-            config.write_text(
-                f"version: 1\ncache: {cache}\n"
-                f"upstreams: {{ users: {{ url: '{upstream}', cache: {{ ttl: 1h, tags: [people] }} }} }}\n"
-                "endpoints: [{ path: /a, steps: { user: { get: users /users/42 } } }]\n"
-            )
+            config.write_text(CONFIG.format(cache=cache, upstream=upstream))
             options = ("--config", str(config), "--port", "0", "--admin-port", str(free_port()), "--workers", str(workers))
             return stack.enter_context(running("serve", *options, environ=environ))
 
@@ -185,3 +193,32 @@ def test_replicas_that_share_a_redis_ask_again(serve: Any, redis: str) -> None:
 
     eventually(lambda: ask(one) == ask(other))
     assert ask(one) > max(old)
+
+
+def crowd(url: str) -> set[int]:
+    """All ask before anybody is answered."""
+    where = urlsplit(url)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection((where.hostname, where.port), 20)) for _ in range(CROWD)]
+        for client in clients:
+            client.sendall(f"GET {where.path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n".encode())
+        answers = [b"".join(iter(lambda client=client: client.recv(65_536), b"")) for client in clients]
+    return {int(json.loads(answer.partition(b"\r\n\r\n")[2])["user"]["n"]) for answer in answers}
+
+
+def test_an_answer_is_made_once_for_all_workers(serve: Any, redis: str) -> None:
+    """A crowd comes to all of them for what nobody has: one asks, once. After a purge at one of them they all have the next one."""
+    url, admin = serve(WORKERS, f"{{ redis: {{ url: '{redis}', timeout: 1s }} }}")
+    ids = count()
+
+    def made_once() -> bool:
+        before = ask(f"{url}/{next(ids)}")
+        wanted = f"{url}/{next(ids)}"
+        return crowd(wanted) == {before + 1} and ask(f"{url}/{next(ids)}") == before + 2 and crowd(wanted) == {before + 1}
+
+    eventually(made_once)  # as soon as all of them have their Redis
+    (made,) = crowd(f"{url}/kept")
+    purge(admin, "--endpoint", "/a/{id}")
+
+    eventually(lambda: made not in crowd(f"{url}/kept"))
+    assert len(crowd(f"{url}/kept")) == 1

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from faults import replies
+from faults import replies, shared
 from faults.__main__ import main
 from faults.claims import Unmet, Unplayable
-from faults.matrix import ROWS
+from faults.matrix import ROWS, SHARED
 from faults.report import report
 from faults.row import Gets, Row
 from faults.run import Played, play_all
@@ -19,20 +19,22 @@ from faults.stage import Stage
 SLACK = 3.0
 """Seconds: nothing here is about speed."""
 
-LONG = {"F8", "F25", "F34"}
+LONG = {"F8", "F25", "F34"} | {row.number for row in SHARED} - {"R6", "R9"}
 """Rows that take several seconds each; `make faults` plays them too."""
 
 
 @pytest.mark.slow
-def test_the_gateway_does_what_is_required(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every row but the long ones, and status 0."""
-    rows = [row.number for row in ROWS if row.number not in LONG]
+def test_the_gateway_does_what_is_required(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every row but the long ones, and status 0; those of the shared cache are shorter than `make faults` plays them."""
+    for name, value in {"BEFORE": 1, "LASTS": 2, "PER_SECOND": 20.0, "KNOWN": 40}.items():
+        monkeypatch.setattr(shared, name, value)
+    rows = [row.number for row in (*ROWS, *SHARED) if row.number not in LONG]
 
     status = main(["--only", ",".join(rows), "--slack", str(SLACK)])
 
     out = capsys.readouterr().out
     assert status == 0, out
-    assert [line.split(" | ")[0].strip("| ") for line in out.splitlines() if line.startswith("| F")] == rows
+    assert [line.split(" | ")[0].strip("| ") for line in out.splitlines() if line.startswith(("| F", "| R"))] == rows
 
 
 async def leaves_calls_behind(stage: Stage) -> str:
@@ -68,7 +70,7 @@ def test_what_is_not_as_required_is_seen() -> None:
 def test_rows_that_are_not_there_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     """Status 2, before anything is started."""
     assert main(["--only", "F3,F99"]) == 2
-    assert "no row F99; there are F1 to F58, S1 to S9" in capsys.readouterr().err
+    assert "no row F99; there are F1 to F58, R1 to R9, S1 to S9" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -91,8 +93,9 @@ def test_what_may_be_played_again_fails_when_it_fails_twice() -> None:
 
 
 def test_every_row_is_there_once() -> None:
-    """F1 to F36, and those of a crowd, in order."""
+    """F1 to F36, and those of a crowd, in order; then those of the cache that is shared."""
     assert [row.number for row in ROWS] == [f"F{number}" for number in (*range(1, 37), 40, 41, 58)]
+    assert [row.number for row in SHARED] == [f"R{number}" for number in range(1, 10)]
 
 
 def test_the_table_tells_the_rows_that_failed() -> None:
@@ -103,5 +106,5 @@ def test_the_table_tells_the_rows_that_failed() -> None:
 
     assert "| F3 | hangs ¦ or not | 504 | **FAILED** 200 | 1.0 s |  |" in text
     assert "| F3 | hangs ¦ or not | 504 | 504 | 1.0 s | +0 tasks |" in text
-    assert "F42 to F57, F59: not played" in text
+    assert "F46 to F57: not played" in text
     assert text.endswith("1 FAILED, 1 ok")

@@ -12,7 +12,8 @@ from faults import replies
 from faults.__main__ import main
 from faults.clients import Crowd, good, percentile, waited
 from faults.gateway import Answer, RunningGateway
-from faults.report import PAGE, stories
+from faults.matrix import SHARED
+from faults.report import PAGE, SECTIONS, section, written
 from faults.run import Played
 from faults.server import FaultServer, served
 from faults.stories import STORIES
@@ -80,12 +81,13 @@ def test_every_story_is_there_once() -> None:
     assert [row.number for row in STORIES] == [f"S{number}" for number in range(1, 10)]
 
 
-def test_the_page_tells_of_a_run_of_all_stories() -> None:
-    """With what is required of them as it stands, and what was seen. If not: `make faults ARGS="--only stories --write-docs"`."""
+@pytest.mark.parametrize("part", SECTIONS)
+def test_the_page_tells_of_a_run_of_all_rows(part: str) -> None:
+    """With what is required of them as it stands, and what was seen. If not: `make faults ARGS="--only PART --write-docs"`."""
     page = PAGE.read_text().splitlines()
-    table = stories([Played(row, "ok", "", 0.0) for row in STORIES]).splitlines()[2:]
+    table = section(SECTIONS[part], [Played(row, "ok", "", 0.0) for row in SECTIONS[part]]).splitlines()[2:]
 
-    told = [line for line in page if line.startswith("| S")]
+    told = [line for line in page if line.startswith(table[0][:3])]
 
     assert [line.split(" | ")[:3] for line in told] == [line.split(" | ")[:3] for line in table]
     assert not [line for line in told if "FAILED" in line or "skipped" in line]
@@ -93,4 +95,17 @@ def test_the_page_tells_of_a_run_of_all_stories() -> None:
 
 def test_a_story_that_is_not_of_the_run_is_not_in_its_table() -> None:
     """Nor are the rows of the matrix."""
-    assert stories([Played(STORIES[0], "FAILED", "1.3 calls", 60.0)]).count("\n") == 2
+    played = [Played(row, "FAILED", "1.3 calls", 60.0) for row in (STORIES[0], SHARED[0])]
+
+    assert section(STORIES, played).count("\n") == 2
+
+
+def test_what_was_not_played_stays_on_the_page() -> None:
+    """A run of one part leaves the others' tables as they are."""
+    page = "<!-- bench: shared -->\nold\n<!-- end -->\n<!-- bench: stories -->\nolder\n<!-- end -->"
+
+    told = written(page, [Played(SHARED[0], "ok", "as ever", 1.0)])
+
+    assert "| R1 |" in told
+    assert "\nold\n" not in told
+    assert "\nolder\n" in told

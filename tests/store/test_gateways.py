@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from gateway import Gateway
+from gateway.caching.clock import now
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +61,7 @@ async def test_four_gateways_ask_once(shared_server: Any, prefix: str, up: Any, 
         assert (await crowd(), upstream.asked) == ({'{"user":1}'}, 1)
         await clients[0].get("/users/7")
         (hot,) = gateways[0].running.store.hottest(1)
-        gateways[0].running.board.tell("tag:everybody", 9e9)
+        gateways[0].running.board.tell("tag:everybody", now())
         await eventually(gateways[0].running.board.told)
         await eventually(all_know)
 

@@ -289,6 +289,7 @@ def _caused(error: Exception, cause: BaseException) -> Exception:
         (ReadOnlyError("You can't write against a read only replica."), "ReadOnlyError"),
         (ResponseError(f"unknown {SECRET}"), "ResponseError"),
         (AuthenticationError(SECRET), "AuthenticationError"),
+        (RuntimeError(f"<TCPTransport to {SECRET} closed=True>"), "connection closed"),
         (ValueError(SECRET), "ValueError"),
     ],
 )

@@ -117,7 +117,7 @@ async def open_page() -> AsyncIterator[Open]:
             context = await browser.new_context(
                 color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
             )
-            context.set_default_timeout(20_000)
+            context.set_default_timeout(60_000)
             made = Opened(await context.new_page())
             made.page.on("console", lambda message: message.type in ("error", "warning") and made.complaints.append(message.text))
             made.page.on("pageerror", lambda error: made.complaints.append(str(error)))

@@ -70,7 +70,7 @@ class MetricsState:
     def __init__(self, plans: Collection[Plan], gauges: Gauges = tuple) -> None:
         """Of these plans; the gauges are read when somebody looks."""
         self._gauges = gauges
-        self._types: dict[SpanType, _Counted] = {}
+        self._types: dict[SpanType, _Counted] = dict.fromkeys((telemetry.SHAPE, telemetry.TRANSFORM), UNCOUNTED)
         self._begun: dict[SpanType, int] = {}
         self._partial: dict[SpanType, int] = {}
         self._found = {recipe.upstream.name for plan in plans for recipe in plan.recipes if recipe.upstream.discover}
@@ -83,8 +83,9 @@ class MetricsState:
                 self._types[step.span] = _Counted(_STEP, {**endpoint, **named}, _of_step)
 
     def begin(self, of: SpanType) -> None:
-        """A trace has begun."""
-        self._begun[of] = self._begun.get(of, 0) + 1
+        """A trace has begun; work in the background is no request."""
+        if of.kind == "server":
+            self._begun[of] = self._begun.get(of, 0) + 1
 
     def note(self, trace: Trace) -> None:
         """A trace is over: all of its spans have ended."""
@@ -122,11 +123,14 @@ class MetricsState:
         return lambda: tell(take(), upstreams)
 
     def _meet(self, of: SpanType) -> _Counted:
-        """A type that is seen for the first time: they are made when the gateway starts, or an upstream is first called."""
-        counted = UNCOUNTED
+        """A type that is seen for the first time: they are made when the gateway starts, or an upstream is first called. Those of work in the
+        background are made again and again, and not remembered.
+        """
+        if of.kind == "internal":
+            return UNCOUNTED
         if of.kind == "server":
             counted = _Counted(_SERVER, _only(of.attributes, telemetry.SERVER_DURATION.attributes), _of_server)
-        elif of.kind == "client":
+        else:
             host = () if of.attributes[telemetry.UPSTREAM_NAME] in self._found else _HOST
             counted = _Counted((*_CLIENT, *host), _only(of.attributes, telemetry.CLIENT_DURATION.attributes), _of_client)
         self._types[of] = counted
@@ -145,8 +149,7 @@ class MetricsState:
         for of, lacking in self._partial.copy().items():
             yield telemetry.PARTIAL.name, _only(of.attributes, telemetry.PARTIAL.attributes), lacking
         for of in self._begun.copy():
-            if of.kind == "server":
-                yield telemetry.SERVER_ACTIVE.name, _only(of.attributes, telemetry.SERVER_ACTIVE.attributes), self._active(of)
+            yield telemetry.SERVER_ACTIVE.name, _only(of.attributes, telemetry.SERVER_ACTIVE.attributes), self._active(of)
 
     def _active(self, of: SpanType) -> int:
         ended = sum(taken.count for taken in self._types.get(of, UNCOUNTED).by.copy().values())

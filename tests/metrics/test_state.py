@@ -127,6 +127,19 @@ def test_requests_in_flight_are_those_that_have_begun_and_not_ended(state: Metri
     assert list(state.snapshot().values[telemetry.SERVER_ACTIVE.name].values()) == [1]
 
 
+def test_work_in_the_background_is_forgotten(state: MetricsState, finished: Finished) -> None:
+    """The types of its spans are made again and again: remembered, they would take more and more memory."""
+    state.note(finished())
+    before = len(state._types)
+
+    for _ in range(100):
+        refresh = SpanType("refresh users")
+        state.begin(refresh)
+        state.note(finished((refresh, {}), (SHAPE, {})))
+
+    assert (len(state._types), len(state._begun)) == (before, 0)
+
+
 @pytest.mark.parametrize(
     ("sampled", "recorded", "count"), [(True, True, 1), (True, False, 0), (False, True, 0), (False, False, 0)]
 )

@@ -23,6 +23,7 @@ from gateway import __version__
 from gateway.call import Callers
 from gateway.compile import compile_plans
 from gateway.errors import StartError
+from gateway.events import FAULTS_INJECTED
 from gateway.export import Tracing
 from gateway.face import read_class
 from gateway.guard import Guard, send_problem
@@ -39,6 +40,7 @@ from gateway.inbound.strangers import HANDLERS, as_response
 from gateway.journal.state import JournalState, keep_journal
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
+from gateway.logs.requests import are_wanted, tell_request
 from gateway.metrics.conditions import conditions
 from gateway.metrics.gauges import Gauges
 from gateway.metrics.sharing import add_up
@@ -104,6 +106,7 @@ class Gateway:
         self.revision = hashlib.sha256(repr(loaded.source.tree).encode()).hexdigest()[:12]
         self._transport = transport
         self.tracing = tracing or Tracing(sinks=sinks)
+        self.tracing.redaction.learn(self.secrets)
         self._running: RunningState | None = None
         self._inject = inject
         self.journal = journal
@@ -128,6 +131,12 @@ class Gateway:
     def from_text(cls, text: str, *, endpoints: Iterable[type[EndpointClass]] = (), **options: Any) -> Gateway:
         """The gateway of a config given as text. Raises `ConfigError`."""
         return cls(load_text(text, classes=[read_class(one) for one in endpoints]), **options)
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What is to be seen in no log and no trace, by what is shown in its place: the config's, and those that this process has besides."""
+        ours = ("GATEWAY_ADMIN_TOKEN", "GATEWAY_EXPLAIN_KEY")
+        return {value: f"${{{name}}}" for name in ours if (value := os.environ.get(name))} | self.source.secrets()
 
     @property
     def running(self) -> RunningState | None:
@@ -193,10 +202,7 @@ class Gateway:
             upkeep = [Upkeep(state, _find(state.upstream, client)) for state in ways.values()]
             background, gauges = BackgroundState(self.tracing), Gauges([*ways.values()], store, client.wire, shedding, losses)
             kept, counts = KeptState(store, background), MetricsState(self.plans, gauges)
-            self.tracing.measure(counts)
-            if journal:
-                journal.tell = lambda: counts.tell(conditions(ways.values()))
-                self.tracing.watch(journal.put, with_exchanges=self.spec.console.bodies)
+            self._hand_traces_to(counts, journal, ways)
             self._running = running = RunningState(
                 limits, store, board, outcomes, ways, background, kept, counts, journal, shedding
             )
@@ -217,6 +223,15 @@ class Gateway:
                 if running.left:
                     await asyncio.wait(running.left)
         await self.tracing.stop()
+
+    def _hand_traces_to(self, counts: MetricsState, journal: JournalState | None, ways: Mapping[str, WaysState]) -> None:
+        """All who have a use for finished requests: the figures, the log, the journal."""
+        self.tracing.measure(counts)
+        if are_wanted():
+            self.tracing.watch(tell_request, wants_all=False)
+        if journal:
+            journal.tell = lambda: counts.tell(conditions(ways.values()))
+            self.tracing.watch(journal.put, with_exchanges=self.spec.console.bodies)
 
     def _upstreams(self) -> Collection[tuple[Upstream, set[Headers]]]:
         """Every upstream that is called, with the headers that its steps send in any case."""
@@ -290,7 +305,8 @@ class Gateway:
         """Nobody should serve with faults, or believe to rehearse without, and not know it."""
         if names := ", ".join(broken_on_purpose(self.plans)):
             if self._inject:
-                _log.warning("FAULTS ARE INJECTED: calls to %s are broken on purpose", names)
+                told = FAULTS_INJECTED.of(upstreams=names)
+                _log.warning("FAULTS ARE INJECTED: calls to %s are broken on purpose", names, extra=told)
             else:
                 _log.warning(
                     "the config has 'inject' for calls to %s, and nothing of it happens; GATEWAY_INJECT=1 lets it", names

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
+
+from gateway.redaction import LONG, is_secret_name, put_in_place
 
 Path: TypeAlias = tuple[str | int, ...]
 """Where something stands in a config: `("endpoints", 0, "steps", "user", "get")`."""
-
-
-LONG = 8
-"""Characters from which on a value from outside is taken for a secret wherever it appears, and not for a common word."""
 
 
 class Place(NamedTuple):
@@ -114,8 +112,24 @@ class Source:
             if place[: len(path)] == path:
                 shown |= {piece.text: piece.shown for piece in pieces if len(piece.text) >= LONG}
                 shown[repr("".join(piece.text for piece in pieces))] = repr("".join(piece.shown for piece in pieces))
-        pattern = "|".join(re.escape(value) for value in sorted(shown, key=len, reverse=True))
-        return re.sub(pattern, lambda match: shown[match[0]], text) if shown else text
+        return put_in_place(text, shown)
+
+    def secrets(self) -> dict[str, str]:
+        """What came from outside and is nobody's business, by how it was written.
+
+        That is what is sent in headers, queries and bodies; what stands in a URL before its host or in its query; and whatever comes from a
+        file, or from a variable whose name says so. Where an upstream is, and how long one may take, is no secret.
+        """
+        found: dict[str, str] = {}
+        for path, pieces in self.outside.items():
+            is_sent = not {"headers", "query", "body"}.isdisjoint(path)
+            for piece in pieces:
+                if piece.written is None or piece.written.endswith(f":-{piece.text}}}"):
+                    continue  # the file itself has it
+                is_said = piece.written.startswith("${file:") or _names_a_secret(piece.written[2:-1].partition(":")[0])
+                for secret in [piece.text] if is_sent or is_said else _secrets_in_url(piece.text):
+                    found[secret] = piece.written
+        return found
 
     def redacted(self, value: Any) -> Any:
         """Every text in a structure redacted. In its JSON it would be too late: there texts are escaped, and keys are text too."""
@@ -130,6 +144,18 @@ class Source:
         # As in a finding, what is short is taken for a value from outside only where it is quoted as a whole.
         quoted = repr(value)
         return told[1:-1] if (told := self.redact(quoted)) != quoted else value
+
+
+def _names_a_secret(variable: str) -> bool:
+    return is_secret_name(variable) or "KEY" in variable.upper().split("_")
+
+
+def _secrets_in_url(text: str) -> list[str]:
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        return []
+    return [part for part in (url.password, url.query) if url.scheme and part]
 
 
 def at(tree: Any, path: Path) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -313,6 +314,10 @@ class Trace:
     def root(self) -> Span:
         """The span of the request itself."""
         return self.spans[0]
+
+
+CURRENT: ContextVar[Span | None] = ContextVar("span", default=None)
+"""The request, or the work in the background, that whatever is logged now is about. For the log alone: spans are passed, not found."""
 
 
 def error_type(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
+from gateway.events import TRANSFORM_FAILED
 from gateway.expressions.reference import Unresolved, did_you_mean
 from gateway.formats.decode import Undecodable, decode_json
 from gateway.formats.encode import Unencodable, encode_json
@@ -57,7 +58,9 @@ class Hook:
             return decode_json(encode_json(self.function(own)))
         except (Exception, SystemExit) as error:
             # A bug of the user's, who finds it by its traceback; what it says is not for clients.
-            _log.exception("%s failed, and its member of the answer is null", self.name)
+            _log.exception(
+                "%s failed, and its member of the answer is null", self.name, extra=TRANSFORM_FAILED.of(function=self.name)
+            )
             raise Unresolved(f"{self.name} failed") from error
 
 

@@ -64,6 +64,33 @@ Journal = Annotated[
 ]
 
 
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    TEXT = "text"
+    JSON = "json"
+    OFF = "off"
+
+
+class LogLevel(StrEnum):
+    """The least that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+LogForm = Annotated[
+    LogFormat | None,
+    typer.Option("--log-format", envvar="GATEWAY_LOG_FORMAT", help="How it logs; else text on a terminal, JSON elsewhere."),
+]
+LogAbove = Annotated[
+    LogLevel,
+    typer.Option("--log-level", envvar="GATEWAY_LOG_LEVEL", help="The least that is logged; `info` has a line for each request."),
+]
+
+
 class FindingFormat(StrEnum):
     """How findings are printed."""
 
@@ -210,6 +237,8 @@ def serve(
     admin_port: AdminPort = None,
     workers: Annotated[int, typer.Option(envvar="GATEWAY_WORKERS", min=1, max=64, help="Processes that answer.")] = 1,
     journal: Journal = None,
+    log_format: LogForm = None,
+    log_level: LogAbove = LogLevel.WARNING,
     inject: Inject = False,
 ) -> None:
     """Serve the endpoints.
@@ -218,9 +247,10 @@ def serve(
     """
     from gateway.cli.ports import Address
     from gateway.cli.serve import serve_config
+    from gateway.logs import LogPolicy, usual_form
 
-    admin = Address(admin_host, admin_port)
-    serve_config(find_config(config), endpoints or [], host, port, admin, workers, journal, inject=inject)
+    admin, logs = Address(admin_host, admin_port), LogPolicy(log_format.value if log_format else usual_form(), log_level.value)
+    serve_config(find_config(config), endpoints or [], host, port, admin, workers, journal, logs, inject=inject)
 
 
 @app.command()

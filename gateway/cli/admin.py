@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -23,6 +23,7 @@ PORT = 8081
 
 HOW_TO_MOVE = ("--admin-port or GATEWAY_ADMIN_PORT (0: none)", "--admin-host or GATEWAY_ADMIN_HOST")
 
+_log = logging.getLogger(__name__)
 _TOKEN = re.compile(r"[!-~]+")
 
 
@@ -51,7 +52,7 @@ def _claim(wanted: Address) -> socket.socket | None:
     except StartError as error:
         if wanted.port or not _is_taken(error):
             raise
-        print(f"fanin has no admin side: {error}", file=sys.stderr)
+        _log.warning("fanin has no admin side: %s", error)
         return None
 
 

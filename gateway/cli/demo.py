@@ -28,6 +28,7 @@ from gateway.cli.layout import make_console
 from gateway.cli.ports import Address, Claimed, claim, url_of
 from gateway.cli.serve import leave_quietly, leave_to, options, startup_failure_told
 from gateway.errors import StartError
+from gateway.logs import LogPolicy, logging_to
 from gateway.plan import Plan
 from gateway.telemetry import Trace
 
@@ -62,6 +63,7 @@ def run_demo(
     os.environ |= {f"{name.upper()}_URL": f"http://{HOST}:{number}" for name, number in ports.items()}
     os.environ["GATEWAY_TRY_FAULTS"] = "1"
     with (
+        logging_to(sys.stderr, LogPolicy()) as redaction,
         claim(HOST, port, "--port or GATEWAY_PORT (make demo ARGS='--port 8090')") as taken,
         with_side(taken, Address(HOST, admin_port)) as claimed,
         with_journal(journal, has_readers=claimed.admin is not None) as file,
@@ -69,6 +71,7 @@ def run_demo(
     ):
         first: asyncio.Future[Trace] = runner.get_loop().create_future()
         gateway = Gateway.load(config, sinks=[partial(_keep, first)], journal=file)
+        redaction.learn(gateway.secrets)
         with _services(console, ports), startup_failure_told():
             return runner.run(_serve(console, gateway, claimed, first, ports["recommendations"], once=once))
 

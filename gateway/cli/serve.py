@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -25,7 +25,10 @@ from gateway.cli.journal import NONE, named, with_journal
 from gateway.cli.listener import Listener
 from gateway.cli.ports import Address, Claimed, claim, doors, url_of
 from gateway.errors import StartError
+from gateway.events import SERVING
 from gateway.guard import App
+from gateway.logs import ALWAYS, LogPolicy, begin_logging, logging_to
+from gateway.redaction import Redaction
 
 GRACE = 20
 """Seconds that requests in flight may take when the gateway stops."""
@@ -65,26 +68,28 @@ def serve_config(
     admin: Address,
     workers: int,
     journal: str | None = None,
+    logs: LogPolicy | None = None,
     *,
     inject: bool = False,
 ) -> None:
     """Serve until told to stop. Raises `ConfigError`, `StartError` before anything is started."""
     leave_quietly()
-    gateway = Gateway.load(config, endpoints=find_classes(classes), inject=inject)
-    with (
-        claim(host, port, "--port or GATEWAY_PORT") as taken,
-        with_side(taken, admin) as claimed,
-        doors(taken) as more,
-        with_journal(journal, has_readers=claimed.admin is not None) as file,
-    ):
-        print(_said(config, len(gateway.plans), claimed), file=sys.stderr)
+    logs = logs or LogPolicy()
+    with logging_to(sys.stderr, logs) as redaction, ExitStack() as stack:
+        gateway = Gateway.load(config, endpoints=find_classes(classes), inject=inject)
+        redaction.learn(gateway.secrets)
+        taken = stack.enter_context(claim(host, port, "--port or GATEWAY_PORT"))
+        claimed = stack.enter_context(with_side(taken, admin))
+        more = stack.enter_context(doors(taken))
+        file = stack.enter_context(with_journal(journal, has_readers=claimed.admin is not None))
+        _announce(config, len(gateway.plans), claimed)
         sockets = [*more[1:], *claimed.sockets]
         if workers > 1:
             os.environ |= {"GATEWAY_CONFIG": str(config), "GATEWAY_ENDPOINTS": " ".join(classes), "GATEWAY_INJECT": "1" * inject}
             os.environ |= {"GATEWAY_PORT": str(claimed.port), "GATEWAY_ADMIN_PORT": str(claimed.admin_port)}
-            os.environ["GATEWAY_JOURNAL"] = named(file)
-            with shared_board():
-                _supervise(sockets, workers)
+            os.environ |= {"GATEWAY_JOURNAL": named(file), "GATEWAY_LOG_FORMAT": logs.form, "GATEWAY_LOG_LEVEL": logs.level}
+            stack.enter_context(shared_board())
+            _supervise(sockets, workers)
             return
         gateway.journal = file
         server = uvicorn.Server(uvicorn.Config(with_admin(gateway, claimed.admin_port, claimed.port), **options()))
@@ -94,11 +99,14 @@ def serve_config(
             server.run(sockets=sockets)
 
 
-def _said(config: Path, count: int, claimed: Claimed) -> str:
+def _announce(config: Path, count: int, claimed: Claimed) -> None:
     """The line that it begins with."""
     url = url_of(claimed.endpoints)
-    admin = f", administered on {url_of(claimed.admin)}/api" if claimed.admin else ""
-    return f"fanin serves {count} endpoint{'s' if count != 1 else ''} of {config} on {url}, documented at {url}/docs{admin}"
+    admin = f"{url_of(claimed.admin)}/api" if claimed.admin else None
+    endpoints = f"{count} endpoint{'s' if count != 1 else ''}"
+    administered = f", administered on {admin}" if admin else ""
+    told = SERVING.of(endpoints=count, config=str(config), url=url, admin=admin)
+    ALWAYS.info("fanin serves %s of %s on %s, documented at %s/docs%s", endpoints, config, url, url, administered, extra=told)
 
 
 def _supervise(sockets: list[socket.socket], workers: int) -> None:
@@ -128,13 +136,15 @@ def shared_board() -> Iterator[None]:
 
 def make_app() -> App:
     """The app of a worker process, with the admin side's beside it where there is one."""
-    environ = os.environ
+    environ, redaction = os.environ, Redaction()
+    begin_logging(sys.stderr, LogPolicy.of(environ), redaction)
     classes = find_classes(environ.get("GATEWAY_ENDPOINTS", "").split())
     file = environ.get("GATEWAY_JOURNAL", NONE)
     journal = None if file == NONE else Path(file)
     gateway = Gateway.load(
         environ["GATEWAY_CONFIG"], endpoints=classes, inject=bool(environ.get("GATEWAY_INJECT")), journal=journal
     )
+    redaction.learn(gateway.secrets)
     gateway.board = Path(environ["GATEWAY_BOARD"]) if "GATEWAY_BOARD" in environ else None
     spare_the_collector()
     return with_admin(gateway, int(environ.get("GATEWAY_ADMIN_PORT", "0")), int(environ.get("GATEWAY_PORT", "0")) or None)
@@ -172,6 +182,7 @@ def options() -> dict[str, Any]:
         "date_header": True,  # 0.5 µs a request, and a server that has a clock must (RFC 9110, section 6.6.1)
         "proxy_headers": False,
         "access_log": False,
+        "log_config": None,  # its words go where all others go
         "log_level": "warning",
         "timeout_graceful_shutdown": GRACE,
     }

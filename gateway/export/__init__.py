@@ -31,6 +31,7 @@ from gateway import __version__
 from gateway.errors import StartError
 from gateway.export.aside import aside
 from gateway.export.readable import KINDS, readable_spans
+from gateway.export.redacting import redact
 from gateway.export.settings import (
     OTLP_HTTP,
     batch_policy,
@@ -43,6 +44,7 @@ from gateway.export.settings import (
 )
 from gateway.export.tail import has_rule, why_kept
 from gateway.policy.telemetry import TelemetryPolicy
+from gateway.redaction import Redaction
 from gateway.telemetry import TRACE_KEPT, Attribute, SpanType, Trace
 
 if TYPE_CHECKING:
@@ -90,6 +92,9 @@ class Tracing:
         self._metrics: MetricsState | None = None
         self._measures: MeasuresState | None = None
         self._rule: TelemetryPolicy | None = None
+        self._has_readers = bool(self._sinks)
+        self.redaction = Redaction()
+        """What is not to be seen in any trace."""
 
     def start(self, environ: Mapping[str, str] = os.environ, rule: TelemetryPolicy | None = None) -> None:
         """Start exporting where the environment says to, and what the rule has kept; called in each worker's loop. Raises `StartError`."""
@@ -112,11 +117,12 @@ class Tracing:
         if self._measures:
             self._measures.start(metrics.take)
 
-    def watch(self, watcher: Callable[[Trace], None], *, with_exchanges: bool = False) -> None:
-        """Give this one, until the stop, every finished trace. What it wants of it it takes at once: the trace is emptied afterwards.
-        `with_exchanges` has the beginnings of bodies in it.
+    def watch(self, watcher: Callable[[Trace], None], *, wants_all: bool = True, with_exchanges: bool = False) -> None:
+        """Give this one, until the stop, every finished trace. What it wants of it it takes at once: the trace is emptied afterwards. Unless
+        it `wants_all`, nothing is recorded for it but what a trace has in any case; `with_exchanges` has the beginnings of bodies in it.
         """
         self._watchers = (*self._watchers, watcher)
+        self._has_readers |= wants_all
         self._keeps_exchanges |= with_exchanges
 
     def begin(
@@ -141,9 +147,7 @@ class Tracing:
             next_id=self._next_id,
             remote_parent=remote.span_id if remote.is_valid else None,
             tracestate=decision.trace_state.to_header() if decision.trace_state else "",
-            recorded=bool(
-                is_wanted or self._sinks or self._watchers or self._rule or (sampled and (self._outbox or self._processors))
-            ),
+            recorded=bool(is_wanted or self._has_readers or self._rule or (sampled and (self._outbox or self._processors))),
         )
         if self._keeps_exchanges:
             trace.exchanges = {}
@@ -160,6 +164,8 @@ class Tracing:
             if span.end is None:
                 span.end = trace.now()
         is_exported = trace.recorded and (trace.sampled or self._keeps(trace))
+        if trace.recorded:
+            redact(trace, self.redaction)
         if self._metrics:
             self._metrics.note(trace)
         for sink in (*self._sinks, *self._watchers):
@@ -180,6 +186,7 @@ class Tracing:
     async def stop(self) -> None:
         """Let the last spans leave, for `GRACE` seconds at most, without stopping the loop."""
         self._watchers, self._metrics, self._rule, self._keeps_exchanges = (), None, None, False
+        self._has_readers = bool(self._sinks)
         outbox, self._outbox = self._outbox, None
         measures, self._measures = self._measures, None
         processors, self._processors = self._processors, []

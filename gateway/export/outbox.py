@@ -16,6 +16,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from gateway.events import SPANS_LOST
 from gateway.export.collector import Collector, Lost
 from gateway.export.otlp import Envelope, encode
 from gateway.export.settings import BatchPolicy
@@ -79,7 +80,8 @@ class OutboxState:
         finally:
             await self.collector.close()
             if left := self._untold + self.spans:
-                _log.warning("%d spans lost until the gateway stopped", left)
+                told = SPANS_LOST.of(count=left, reason="the gateway stopped")
+                _log.warning("%d spans lost until the gateway stopped", left, extra=told)
 
     async def _send_all(self) -> None:
         while not self._is_closing or self.waiting:
@@ -123,7 +125,8 @@ class OutboxState:
         now = asyncio.get_running_loop().time()
         if self._told is None or now - self._told >= TELL_EVERY:
             within = "" if self._told is None else f" within {now - self._told:.0f} s"
-            _log.warning("%d spans lost%s: %s", self._untold, within, why)
+            told = SPANS_LOST.of(count=self._untold, reason=why)
+            _log.warning("%d spans lost%s: %s", self._untold, within, why, extra=told)
             self._untold, self._told = 0, now
 
     def _count(self, spans: int) -> None:

@@ -8,13 +8,9 @@ from typing import TypeAlias
 from urllib.parse import unquote_plus
 
 from gateway.formats.decode import Undecodable, decode_json
+from gateway.redaction import HIDDEN, SECRET_WORDS, is_secret_name
 
 Hide: TypeAlias = Callable[[str], str]
-
-HIDDEN = "…"
-
-_NAMES = "authorization|cookie|token|secret|passw|credential|api[-_]?key"
-_SECRET = re.compile(_NAMES, re.IGNORECASE)
 
 _JSON = re.compile(
     r'(?P<key>"(?:[^"\\]|\\.)*"\s*:)|(?P<open>[{\[])|(?P<close>[}\]])|(?P<value>"(?:[^"\\]|\\.)*"?|[^\s"{}\[\],:]+)|(?P<other>[\s,:]+)',
@@ -23,15 +19,10 @@ _JSON = re.compile(
 """The parts of a JSON text, of which the last may be broken off."""
 
 _ENTRY = re.compile(
-    rf"""([\w-]*(?:{_NAMES})[\w-]*["']?\s*:)[ \t]*("[^"]*"|'[^']*'|[^\s,}}](?:[^,}}]*[^\s,}}])?)?""",
+    rf"""([\w-]*(?:{SECRET_WORDS})[\w-]*["']?\s*:)[ \t]*("[^"]*"|'[^']*'|[^\s,}}](?:[^,}}]*[^\s,}}])?)?""",
     re.IGNORECASE,
 )
 """A key of YAML or of Python, and its value."""
-
-
-def is_secret(name: str) -> bool:
-    """What has this name is nobody's to see."""
-    return _SECRET.search(name) is not None
 
 
 def hide_in_body(kind: str, text: str, hide: Hide = str) -> str | None:
@@ -47,7 +38,7 @@ def hide_in_body(kind: str, text: str, hide: Hide = str) -> str | None:
 
 def hide_in_json(text: str, hide: Hide = str) -> str:
     """A JSON text, or its beginning, with each secret value left out, whatever it is made of."""
-    if "\\" not in text and not is_secret(text):
+    if "\\" not in text and not is_secret_name(text):
         return hide(text)  # most have nothing to look for, and are done three times sooner
     return hide("".join(_told(text, hide)))
 
@@ -84,7 +75,7 @@ def depth(line: str) -> int:
 
 def _pair(name: str, mark: str, value: str, hide: Hide) -> str:
     plain = unquote_plus(value)
-    return f"{name}={HIDDEN}" if value and (is_secret(name) or hide(plain) != plain) else f"{name}{mark}{value}"
+    return f"{name}={HIDDEN}" if value and (is_secret_name(name) or hide(plain) != plain) else f"{name}{mark}{value}"
 
 
 def _told(text: str, hide: Hide) -> Iterator[str]:
@@ -106,7 +97,7 @@ def _told(text: str, hide: Hide) -> Iterator[str]:
 def _is_secret_key(written: str) -> bool:
     key = written.rstrip(": \t\r\n")
     try:
-        return is_secret(str(decode_json(key.encode())))
+        return is_secret_name(str(decode_json(key.encode())))
     except Undecodable:
         return True
 

@@ -10,6 +10,7 @@ import logging
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.events import REQUESTS_SHED
 from gateway.inbound.route import Endpoints, Others
 from gateway.plan import Plan
 from gateway.problem import OVERLOADED
@@ -58,7 +59,8 @@ class Admission:
 
     def _count(self) -> None:
         if count := self._state.refuse(asyncio.get_running_loop().time()):
-            _log.warning("turned away: %d since this was said last; %d in flight", count, self._state.in_flight)
+            told = REQUESTS_SHED.of(count=count, in_flight=self._state.in_flight)
+            _log.warning("turned away: %d since this was said last; %d in flight", count, self._state.in_flight, extra=told)
 
     async def _refuse(self, send: Send) -> None:
         self._count()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -31,7 +32,7 @@ from gateway.inbound.visit import ClientGone, VisitsState
 from gateway.limit import Limit, LimitsState
 from gateway.plan import Plan
 from gateway.problem import COMPLETE, Problem, of_error, of_status
-from gateway.telemetry import Attribute, Span, SpanType
+from gateway.telemetry import CURRENT, Attribute, Span, SpanType
 
 CONDITION = b"if-none-match"
 """What a GET may be made under: that the client has not got the answer already."""
@@ -100,10 +101,12 @@ class Endpoint:
         is_explained = EXPLAIN in headers and self._is_explained(scope, headers)
         trace = self.tracing.begin(self._span, _carrier(headers), partial(_attributes, scope, headers), is_wanted=is_explained)
         root = trace.root
+        logged = CURRENT.set(root)
         try:
             if response := await self._respond(scope, headers, receive, send, root):
                 if is_explained:
-                    response = explained(response, explain(trace, {step.name: step.needs for step in self.plan.steps}))
+                    told = explain(trace, {step.name: step.needs for step in self.plan.steps})
+                    response = explained(response, self.tracing.redaction.texts(told))
                 if response.status >= 500:
                     root.fail(str(response.status))
                 await _send(response, root, send)
@@ -118,6 +121,7 @@ class Endpoint:
             raise
         finally:
             self.tracing.finish(trace)
+            CURRENT.reset(logged)
 
     def _is_explained(self, scope: Scope, headers: Picked) -> bool:
         """Whether the answer is to say how it was made; then nobody has it already. Nobody else gets to see the key."""
@@ -182,7 +186,7 @@ class Endpoint:
         """What takes long, made in a thread. Raises `CallTimeout`; the thread then ends whenever its function does."""
         try:
             with span.child(telemetry.TRANSFORM), Limit(self.limits, deadline):
-                return await self.limits.loop.run_in_executor(self.threads, make)
+                return await self.limits.loop.run_in_executor(self.threads, copy_context().run, make)
         except TimeoutError as error:
             raise CallTimeout("a function in the answer took too long") from error
 

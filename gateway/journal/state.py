@@ -21,6 +21,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from gateway.events import JOURNAL_BACK, JOURNAL_LOST
 from gateway.formats.encode import Unencodable
 from gateway.formats.hiding import Hide
 from gateway.journal.file import LEFT, JournalFile, Unusable, Worker
@@ -218,9 +219,11 @@ class JournalState:
 
     def _tell(self, trouble: str | None) -> None:  # 3
         if trouble and not self._is_in_trouble:
-            _log.warning("the journal cannot be written, and keeps nothing until it can: %s: %s", self._path, trouble)
+            told = JOURNAL_LOST.of(reason=trouble)
+            _log.warning("the journal cannot be written, and keeps nothing until it can: %s: %s", self._path, trouble, extra=told)
         elif self._is_in_trouble and not trouble:
-            _log.warning("the journal can be written again; %d traces are lost", self.lost)
+            told = JOURNAL_BACK.of(count=self.lost)
+            _log.warning("the journal can be written again; %d traces are lost", self.lost, extra=told)
         self._is_in_trouble = trouble is not None
 
 

@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass, replace
 from functools import partial
 
-from gateway import telemetry
+from gateway import events, telemetry
 from gateway.call import Call, Caller, Reply
 from gateway.errors import BreakerOpen, CallError
 from gateway.passage import Heard
@@ -76,6 +76,8 @@ class Breaker:
         if self.state.condition == before:
             return
         if self.state.condition == "open":
-            _log.warning("the breaker of %s is open, for %.1f s", self.url, self.state.wait(now))
+            wait = self.state.wait(now)
+            opened = events.BREAKER_OPENED.of(host=self.url, seconds=round(wait, 3))
+            _log.warning("the breaker of %s is open, for %.1f s", self.url, wait, extra=opened)
         else:
-            _log.warning("the breaker of %s is closed again", self.url)
+            _log.warning("the breaker of %s is closed again", self.url, extra=events.BREAKER_CLOSED.of(host=self.url))

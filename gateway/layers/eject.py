@@ -13,6 +13,7 @@ from functools import partial
 
 from gateway.call import Call, Caller, Reply
 from gateway.errors import CallError
+from gateway.events import HOST_EJECTED
 from gateway.states.ejection import OutlierState
 from gateway.verdict import is_failing, is_fault
 
@@ -42,4 +43,5 @@ class Eject:
 
     def _end(self, now: float, failed: bool | None) -> None:
         if failed is not None and self.state.record(now, failed=failed):
-            _log.warning("%s gets no calls for %.0f s", self.state.host.url, self.state.host.out_until - now)
+            host, wait = self.state.host.url, self.state.host.out_until - now
+            _log.warning("%s gets no calls for %.0f s", host, wait, extra=HOST_EJECTED.of(host=host, seconds=round(wait, 3)))

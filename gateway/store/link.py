@@ -26,6 +26,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
+from gateway.events import STORE_BACK, STORE_LOST
+
 _log = logging.getLogger("gateway.store")
 
 CONNECTING = 1.0
@@ -230,13 +232,16 @@ class Link:
     def _rise(self) -> None:
         now = asyncio.get_running_loop().time()
         if self._was_missed:
-            _log.warning("redis is back after %.1f s", now - self._since)
+            down = now - self._since
+            _log.warning("redis is back after %.1f s", down, extra=STORE_BACK.of(seconds=round(down, 3)))
         self.is_up, self._was_missed, self._since = True, False, now
 
     def _fall(self, error: Exception) -> None:
         now = asyncio.get_running_loop().time()
         if not self._was_missed:
-            _log.warning("redis is gone (%s): what is kept is kept by each process for itself until it is back", reason_of(error))
+            why = reason_of(error)
+            told = STORE_LOST.of(reason=why)
+            _log.warning("redis is gone (%s): what is kept is kept by each process for itself until it is back", why, extra=told)
             self._times = 0 if self.is_up and now - self._since >= STEADY else self._times
             self._since, self._was_missed = now, True
         self._let_go()

@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway.call import Call, Expectation
 from gateway.errors import CallError
+from gateway.events import HOST_HEALTHY, HOST_UNHEALTHY, HOSTS_FOUND, HOSTS_NOT_FOUND
 from gateway.formats import Format
 from gateway.policy import HealthPolicy, show_duration
 from gateway.stack import Sender, WaysState
@@ -94,12 +95,15 @@ class Upkeep:
         self.is_lost = False
         joined, gone = self.state.lead_to(places)
         if joined or gone:
-            _log.info("%s: hosts %s", self.state.upstream.name, ", ".join(host.url for host in self.state.hosts.now))
+            name, hosts = self.state.upstream.name, [host.url for host in self.state.hosts.now]
+            _log.info("%s: hosts %s", name, ", ".join(hosts), extra=HOSTS_FOUND.of(upstream=name, hosts=hosts))
         return joined, gone
 
     def _tell_lost(self, why: str) -> None:
         if not self.is_lost:
-            _log.warning("%s: no hosts found, those known before stay: %s", self.state.upstream.name, why)
+            name = self.state.upstream.name
+            told = HOSTS_NOT_FOUND.of(upstream=name, reason=why)
+            _log.warning("%s: no hosts found, those known before stay: %s", name, why, extra=told)
         self.is_lost = True
 
     def _attend(self, joined: Iterable[HostState]) -> None:
@@ -156,6 +160,7 @@ def _tell_bug(task: asyncio.Task[None]) -> None:
 def _tell(name: str, host: HostState, policy: HealthPolicy, trouble: str | None) -> None:
     """A change, once: a line for each check would hide it."""
     if trouble is None:
-        _log.info("%s: %s is healthy again", name, host.url)
+        _log.info("%s: %s is healthy again", name, host.url, extra=HOST_HEALTHY.of(upstream=name, host=host.url))
     else:
-        _log.warning("%s: %s is unhealthy, %d checks failed in a row: %s", name, host.url, policy.unhealthy, trouble)
+        told = HOST_UNHEALTHY.of(upstream=name, host=host.url, reason=trouble)
+        _log.warning("%s: %s is unhealthy, %d checks failed in a row: %s", name, host.url, policy.unhealthy, trouble, extra=told)

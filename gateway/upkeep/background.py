@@ -51,6 +51,7 @@ class BackgroundState:
 
     async def _do(self, trace: Trace, work: Work) -> None:
         root = trace.root
+        telemetry.CURRENT.set(root)
         try:
             await work(root)
         except CallError as error:

@@ -32,14 +32,14 @@ FROM_OUTSIDE = ("GATEWAY_", "OTEL_", "SERVICES_", "ONCE", "COLUMNS", "LINES", "N
 
 @pytest.fixture(autouse=True)
 def _as_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty folder, no variable of whoever runs the tests, 80 columns, no admin side; environment, paths, signals and loggers are put back."""
+    """An empty folder, no variable of whoever runs the tests, 80 columns, no admin side, words and not JSON; environment, paths, signals and loggers are put back."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     before = dict(os.environ)
     for name in before:
         if name.startswith(FROM_OUTSIDE) or name.endswith("_URL"):
             del os.environ[name]
-    os.environ |= {"COLUMNS": "80", "TERM": "xterm-256color", "GATEWAY_ADMIN_PORT": "0"}
+    os.environ |= {"COLUMNS": "80", "TERM": "xterm-256color", "GATEWAY_ADMIN_PORT": "0", "GATEWAY_LOG_FORMAT": "text"}
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     loggers = [logging.getLogger(name) for name in ("httpx", "httpcore", "uvicorn", "uvicorn.error", "uvicorn.access")]
     states = [(logger.level, logger.handlers, logger.propagate) for logger in loggers]

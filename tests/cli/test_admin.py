@@ -118,7 +118,7 @@ def test_a_port_that_was_chosen_is_had_or_is_an_error(run: Any, write: Any) -> N
 
 
 def test_the_usual_port_may_be_another_gateways(
-    endpoints: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    endpoints: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A second gateway on this machine serves all the same, without, and says so."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -127,7 +127,7 @@ def test_the_usual_port_may_be_another_gateways(
         with with_side(endpoints, Address("127.0.0.1", None)) as claimed:
             assert (claimed.sockets, claimed.admin_port) == ([endpoints], 0)
 
-    assert capsys.readouterr().err.startswith(f"fanin has no admin side: port {admin.PORT} on 127.0.0.1 is in use")
+    assert caplog.messages[0].startswith(f"fanin has no admin side: port {admin.PORT} on 127.0.0.1 is in use")
 
 
 def test_the_usual_port_is_taken_when_nobody_has_it(endpoints: Any, monkeypatch: pytest.MonkeyPatch, free_ports: Any) -> None:

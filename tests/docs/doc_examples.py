@@ -256,6 +256,7 @@ def environment(**more: object) -> dict[str, str]:
     ours = ("GATEWAY_", "OTEL_", "SERVICES_", "COV_", *(f"{name.upper()}_URL" for name in SERVICES))
     plain = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     plain |= {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "TERM": "dumb", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    plain["GATEWAY_LOG_FORMAT"] = "text"  # as on a terminal
     return plain | {key: str(value) for key, value in more.items()}
 
 

@@ -14,7 +14,7 @@ import typer
 from opentelemetry import environment_variables
 from opentelemetry.sdk import environment_variables as sdk_variables
 
-from gateway import errors, policy, problem, spec, telemetry
+from gateway import errors, events, policy, problem, spec, telemetry
 from gateway.cli import app
 from gateway.metrics.exposition import name_of
 
@@ -168,6 +168,16 @@ def test_every_metric_is_documented() -> None:
     shown = {metric: name_of(metric) + "_total" * (metric.kind == "counter") for metric in telemetry.METRICS}
     attributes = [", ".join(f"`{name}`" for name in metric.attributes) for metric in shown]
     assert rows == [(one.name, shown[one], one.kind, one.meaning, of) for one, of in zip(shown, attributes, strict=True)]
+
+
+def test_every_event_is_documented() -> None:
+    """As the code has it; and no other is."""
+    text = (ROOT / "docs/features/logs.md").read_text()
+
+    rows = re.findall(r"^\| `(gateway\.[a-z_.]+)` \| (.+) \| (.*) \|$", text, re.MULTILINE)
+
+    shown = [(event.name, event.meaning, ", ".join(f"`{name}`" for name in event.attributes)) for event in events.EVENTS]
+    assert rows == shown
 
 
 def test_no_attribute_of_ours_is_made_up() -> None:

@@ -92,7 +92,8 @@ async def own_process(files: Files, tmp_path: Path) -> AsyncIterator[tuple[int, 
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway", "serve", "--config", str(config), "--port", "0", "--admin-port", "0"),
         stderr=subprocess.PIPE,
-        env={name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "GATEWAY_"))},
+        env={name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "GATEWAY_"))}
+        | {"GATEWAY_LOG_FORMAT": "text"},
     )
     assert process.stderr
     said = (await process.stderr.readline()).decode()

@@ -105,6 +105,7 @@ Serve: TypeAlias = Callable[..., "tuple[str, str]"]
 def serve(upstream: str, tmp_path: Path) -> Iterator[Serve]:
     """Start `gateway serve`, and give the URLs of its endpoint and of its admin side."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "GATEWAY_"))}
+    environ["GATEWAY_LOG_FORMAT"] = "text"
 
     with ExitStack() as stack:
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.formats.hiding import HIDDEN, hide_in_body, hide_in_form, hide_in_json, hide_in_target, is_secret
+from gateway.formats.hiding import hide_in_body, hide_in_form, hide_in_json, hide_in_target
+from gateway.redaction import HIDDEN, is_secret_name
 
 CANARY = "canary-4711"
 
@@ -31,8 +32,8 @@ documents = st.dictionaries(st.sampled_from(["id", "user"]), plain).flatmap(
 )
 def test_a_secret_is_known_by_its_name(name: str) -> None:
     """However it is written."""
-    assert is_secret(name)
-    assert not is_secret("user")
+    assert is_secret_name(name)
+    assert not is_secret_name("user")
 
 
 @settings(deadline=None)
@@ -106,6 +107,6 @@ def test_secrets_are_left_out_of_forms_and_addresses(text: str, shown: str) -> N
         ("", "", None),
     ],
 )
-def test_a_body_is_shown_where_it_can_be_told_what_in_it_is_secret(kind: str, text: str, shown: str | None) -> None:
+def test_a_body_is_shown_where_it_can_be_told_what_in_it_is_secret_name(kind: str, text: str, shown: str | None) -> None:
     """Nothing else is."""
     assert hide_in_body(kind, text) == shown

@@ -31,19 +31,19 @@ def url(own_server: Any) -> str:
 @pytest.fixture(autouse=True)
 def _leases_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that they have to be renewed."""
-    monkeypatch.setattr(leases, "LASTS", 0.3)
+    monkeypatch.setattr(leases, "LASTS", 0.15)
 
 
 async def do_all(opened: Any, url: str, entry: Any) -> None:
     """Everything that a store and its board do."""
     async with opened(url, size=0, prefix="fanin:") as (store, board):
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.05)
         await store.set("a", entry, ttl=30.0)
         await store.get("a")
         await store.delete("a")
         with suppress(ValueError):
             async with store.lease("a"):
-                await asyncio.sleep(0.15)
+                await asyncio.sleep(0.08)
                 raise ValueError("the lease is given back")
         async with store.lease("a"):
             board.tell("tag:a", now())

@@ -9,6 +9,9 @@ BIN := .venv/bin
 RUN := .venv/.run-$(shell (pwd; cat pyproject.toml requirements/run.txt) | cksum | cut -d' ' -f1)
 DEV := .venv/.dev-$(shell (pwd; cat pyproject.toml requirements/dev.txt) | cksum | cut -d' ' -f1)
 
+# Tests at a time, each file in one process. Many wait for sockets and processes; with more than there are cores they are late for what they wait for.
+JOBS ?= 2
+
 export PYTHON
 
 .PHONY: help demo serve test lint types check bench overload faults cache-tests docs pictures lock clean
@@ -26,7 +29,7 @@ serve: $(RUN)  ## the gateway alone (ARGS="--config FILE --port 8080")
 
 test: lint types check  ## everything: lint, types, contracts, then the tests (for pytest: ARGS="-k retry --no-cov")
 	@echo "== tests"
-	@$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 lint: $(DEV)  ## ruff: rules and format
 	@echo "== lint"

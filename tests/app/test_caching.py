@@ -97,7 +97,7 @@ async def test_however_long_what_is_asked_for_is(serve: Any, upstreams: respx.Ro
     assert size > 8_192 or [answer.json() for answer in answers] == ["a", "b"]
 
 
-async def test_a_million_keys_do_not_fill_the_process(upstreams: respx.Router) -> None:
+async def test_ever_new_keys_do_not_fill_the_store(upstreams: respx.Router) -> None:
     """Whatever clients ask for: what is kept keeps to the bytes that it may have."""
     upstreams.route(host="users.test").respond(json="x" * 1000)
     gateway = Gateway.from_text(f"{CONFIG}cache: {{ size: 64KiB }}\n", transport=httpx.MockTransport(upstreams.async_handler))

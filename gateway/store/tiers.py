@@ -69,7 +69,7 @@ class Tiers:
         return self.memory.hottest(most)
 
     def _is_fresh(self, entry: Entry) -> bool:
-        return entry.at + entry.lifetime - entry.age > self.clock()
+        return entry.at + entry.lifetime > self.clock()
 
     async def _later(self, key: str, near: Entry | None, far: Found | None) -> Entry | None:
         if far is None or (near is not None and near.at >= far.entry.at):

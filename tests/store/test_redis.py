@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,18 @@ async def test_what_one_process_keeps_another_has(opened: Any, make_entry: Any, 
         assert isinstance(other, BaseCache)
         assert (await other.get("a"), await other.get("b")) == (entry, None)
         assert [counts[:3] for counts in other.counts()] == [("redis", 1, 1)]
+
+
+async def test_what_was_old_when_it_came_is_had_from_memory_as_long_as_it_is_fresh(opened: Any, make_entry: Any, up: Any) -> None:
+    """Its age is in its lifetime already: nobody asks Redis for what is fresh here."""
+    async with opened() as (store, _):
+        await up(store)
+        entry = replace(make_entry(), age=1000.0)
+        await store.set("a", entry, ttl=30.0)
+        asked = sum(store.counts()[1][1:3])
+
+        assert await store.get("a") == entry
+        assert sum(store.counts()[1][1:3]) == asked
 
 
 async def test_many_are_had_at_once(opened: Any, make_entry: Any, up: Any) -> None:

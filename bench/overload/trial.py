@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -70,8 +70,7 @@ class Behind(Stage):
 @contextmanager
 def running(scenario: Scenario, guard: str) -> Iterator[tuple[Runner, Behind, Children]]:
     """A gateway that gives right answers and has its connections, and what stands behind it. Raises `Broken`."""
-    with Children() as children:
-        behind = Behind(children)
+    with Children() as children, closing(Behind(children)) as behind:
         runner = Runner(behind, children, PEERS[guard], scenario.workload)
         runner.start()
         runner.check()

@@ -18,7 +18,7 @@ from bench.overload.trial import CONNECTIONS, PATIENCE, Settings
 from bench.processes import Broken
 from bench.run import say
 
-FULL = Settings(before=0.75, load=2.5, after=3.0, calibration=2.0, multiples=(0.5, 1.0, 2.0, 5.0, 10.0), is_compared=True)
+FULL = Settings(before=0.75, load=2.5, after=3.0, calibration=1.0, multiples=(0.5, 1.0, 2.0, 5.0, 10.0), is_compared=True)
 QUICK = Settings(before=0.5, load=1.5, after=1.0, calibration=0.5, multiples=(0.5, 2.0, 10.0), is_compared=False)
 
 

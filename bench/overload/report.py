@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
 
 from bench.overload.goals import GOALS
 from bench.overload.results import GUARDED, UNGUARDED, Level, Results, Taken, ceiling
@@ -10,7 +11,7 @@ from bench.overload.scenarios import SCENARIOS
 from bench.report import FULL, figure, table
 
 HEAD = (
-    "load", "gateway", "good/s", "goodput", "p50 ms", "p99 ms",
+    "load", "gateway", "1×", "good/s", "goodput", "p50 ms", "p99 ms",
     "shed", "its p99", "its µs", "failed", "given up", "recovery", "cores", "useful",
 )  # fmt: skip
 
@@ -55,14 +56,16 @@ def scenario(results: Results, name: str) -> str:
 def ceilings(results: Results) -> str:
     """What a gateway can reach that turns requests away by itself, from what a right answer and a refusal cost in this run."""
     taken = results.scenarios["cpu"]
-    refused = [cost for level in taken.levels[GUARDED] if (cost := taken.shed_us(level)) is not None]
-    if taken.cost_us is None or not refused:
+    levels = taken.levels[GUARDED]
+    refused = [cost for level in levels if (cost := taken.shed_us(level)) is not None]
+    answered = [cost for level in levels if (cost := taken.good_us(level)) is not None]
+    if not answered or not refused:
         return "This run has not turned enough away to tell what a refusal costs."
     rows = [
-        (f"{level.multiple:g}×", percent(ceiling(taken.cost_us, refused[-1], level.multiple)), percent(taken.goodput(level)))
-        for level in taken.levels[GUARDED]
+        (f"{level.multiple:g}×", percent(ceiling(median(answered), refused[-1], level.multiple)), percent(taken.goodput(level)))
+        for level in levels
     ]
-    costs = f"A right answer costs {figure(taken.cost_us)} µs of CPU, a refusal {figure(refused[-1])} µs."
+    costs = f"A right answer costs {figure(median(answered))} µs of CPU, a refusal {figure(refused[-1])} µs."
     return f"{costs}\n\n{table(('load', 'ceiling', 'goodput'), rows)}"
 
 
@@ -86,14 +89,19 @@ def percent(share: float | None) -> str:
 
 
 def _capacity(taken: Taken) -> str:
-    cost = f", at {figure(taken.cost_us)} µs of CPU each" if taken.cost_us else ""
-    return f"1× is {figure(taken.capacity)} requests a second{cost}."
+    levels = [level for levels in taken.levels.values() for level in levels]
+    costs = [level.cost_us for level in levels if level.cost_us is not None]
+    if not costs:
+        return f"1× is {figure(levels[0].capacity)} requests a second."
+    least, most = (figure(pick(level.capacity for level in levels)) for pick in (min, max))
+    return f"1× is {least} to {most} requests a second, as the machine was at the moment, at {figure(min(costs))} to {figure(max(costs))} µs of CPU each."
 
 
 def _row(taken: Taken, level: Level, guard: str) -> Sequence[str]:
     return (
         f"{level.multiple:g}×",
         guard,
+        figure(level.capacity),
         figure(level.good),
         percent(taken.goodput(level)),
         figure(level.p50_ms),
@@ -116,7 +124,7 @@ def _notes(taken: Taken) -> Iterable[str]:
     late = [f"{name} {level.late_ms:.0f} ms" for name, level in levels if level.late_ms > LATE]
     short = (
         [name for name, level in levels if level.multiple >= 1 and level.busy is not None and level.busy < FULL]
-        if taken.cost_us
+        if any(level.cost_us for _, level in levels)
         else []
     )
     if short:

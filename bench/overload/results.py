@@ -15,6 +15,12 @@ class Level:
     """What became of answers at one multiple of the capacity."""
 
     multiple: float
+    capacity: float
+    """Right answers per second that were possible: what a closed loop had right before and right after, where it is not known."""
+
+    cost_us: float | None
+    """CPU of a right answer then, where the gateway's own CPU is what limits."""
+
     asked: float
     """Requests per second that were due, as all rates here."""
 
@@ -54,12 +60,6 @@ class Level:
 class Taken:
     """What was found in one scenario."""
 
-    capacity: float
-    """Right answers per second that are possible."""
-
-    cost_us: float | None = None
-    """CPU of a right answer, where the gateway's own CPU is what limits."""
-
     levels: dict[str, list[Level]] = field(default_factory=dict)
     """Guarded or unguarded → every multiple."""
 
@@ -69,23 +69,23 @@ class Taken:
 
     def goodput(self, level: Level) -> float:
         """Share of the capacity that came to something."""
-        return level.good / self.capacity
+        return level.good / level.capacity
 
-    def good_us(self) -> float | None:
-        """CPU of a right answer: as it was calibrated, or as it is when all is calm."""
+    def good_us(self, level: Level) -> float | None:
+        """CPU of a right answer: as it was beside the level, or as it is when all is calm."""
         calm = self.at(0.5)
-        if self.cost_us is not None or calm is None or not calm.busy:
-            return self.cost_us
+        if level.cost_us is not None or calm is None or not calm.busy:
+            return level.cost_us
         return calm.busy / calm.good * 1e6 if calm.good else None
 
     def useful(self, level: Level) -> float | None:
         """Share of the gateway's CPU that went into right answers; it holds however much of its core others had."""
-        each = self.good_us()
+        each = self.good_us(level)
         return min(1.0, level.good * each / (level.busy * 1e6)) if each and level.busy else None
 
     def shed_us(self, level: Level) -> float | None:
         """CPU of a request that is turned away: what the right answers leave of it all. None where few are turned away, since it drowns."""
-        each, turned_away = self.good_us(), level.shed * level.asked
+        each, turned_away = self.good_us(level), level.shed * level.asked
         if each is None or level.busy is None or turned_away < max(level.good, 1.0):
             return None
         return max(0.0, level.busy * 1e6 - each * level.good) / turned_away

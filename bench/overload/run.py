@@ -1,32 +1,22 @@
-"""A run: the capacity of each scenario, then its levels, the gateway with its guards and without them side by side."""
+"""A run: the levels of each scenario, the gateway with its guards and without them side by side."""
 
 from __future__ import annotations
 
 from bench.overload.results import GUARDED, UNGUARDED, Level, Results, Taken
-from bench.overload.scenarios import SCENARIOS, Scenario
-from bench.overload.trial import Settings, calibrate, trial
+from bench.overload.scenarios import SCENARIOS
+from bench.overload.trial import Settings, trial
 from bench.run import say
 
 
 def measure(results: Results, settings: Settings) -> None:
     """Measure everything. Raises `Broken`."""
     for scenario in SCENARIOS:
-        results.scenarios[scenario.name] = taken = capacity(scenario, settings)
+        results.scenarios[scenario.name] = taken = Taken()
         for multiple in settings.multiples:
             for guard in (GUARDED, UNGUARDED) if settings.is_compared else (GUARDED,):
-                level = trial(scenario, guard, multiple, taken.capacity, settings)
+                level = trial(scenario, guard, multiple, settings)
                 taken.levels.setdefault(guard, []).append(level)
-                say(f"{scenario.name}, {guard}, {multiple:g}×: {glimpse(taken, level)}")
-
-
-def capacity(scenario: Scenario, settings: Settings) -> Taken:
-    """What can be done at the most: as it is known, or as a closed loop finds it."""
-    if scenario.capacity is not None:
-        return Taken(scenario.capacity)
-    say(f"{scenario.name}: looking for what the gateway can do")
-    taken = Taken(*calibrate(scenario, GUARDED, settings.calibration))
-    say(f"{scenario.name}: {taken.capacity:,.0f} requests a second")
-    return taken
+                say(f"{scenario.name}, {guard}, {multiple:g}× {level.capacity:,.0f}/s: {glimpse(taken, level)}")
 
 
 def glimpse(taken: Taken, level: Level) -> str:

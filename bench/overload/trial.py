@@ -1,4 +1,7 @@
-"""One level: everything is started afresh, loaded, looked at, and ended, so that no level is the worse for the one before."""
+"""One level: everything is started afresh, loaded, looked at, and ended, so that no level is the worse for the one before.
+
+What the core can do is asked of the same gateway right before and right after: a machine that others use too is half as fast a minute later.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ class Settings:
     load: float
     after: float
     calibration: float
-    """Seconds in which the capacity is looked for, three times."""
+    """Seconds in which the capacity is looked for, before each level and after it."""
 
     multiples: Sequence[float]
     """Of the capacity, one after the other."""
@@ -78,21 +81,38 @@ def running(scenario: Scenario, guard: str) -> Iterator[tuple[Runner, Behind, Ch
         yield runner, behind, children
 
 
-def calibrate(scenario: Scenario, guard: str, seconds: float) -> tuple[float, float | None]:
-    """Right answers per second that are possible, and the CPU µs of one: the best of three closed loops."""
-    with running(scenario, guard) as (runner, _, _):
-        rounds = [runner.load(WIDTH, 1_000_000, seconds) for _ in range(3)]
-    return max(one.per_second for one in rounds), min((one.cpu_us for one in rounds if one.cpu_us is not None), default=None)
+@dataclass(frozen=True)
+class Capacity:
+    """What can be done at the most."""
+
+    per_second: float
+    """Right answers."""
+
+    cost_us: float | None = None
+    """CPU of one, where the gateway's own CPU is what limits."""
+
+    def __add__(self, other: Capacity) -> Capacity:
+        costs = [one.cost_us for one in (self, other) if one.cost_us is not None]
+        return Capacity((self.per_second + other.per_second) / 2, sum(costs) / len(costs) if costs else None)
 
 
-def trial(scenario: Scenario, guard: str, multiple: float, capacity: float, settings: Settings) -> Level:
+def calibrate(scenario: Scenario, runner: Runner, seconds: float) -> Capacity:
+    """As it is known, or as a closed loop finds it now."""
+    if scenario.capacity is not None:
+        return Capacity(scenario.capacity)
+    found = runner.load(WIDTH, 1_000_000, seconds)
+    return Capacity(found.per_second, found.cpu_us)
+
+
+def trial(scenario: Scenario, guard: str, multiple: float, settings: Settings) -> Level:
     """A level, from calm through the load to calm."""
-    stretches = (
-        Stretch(CALM * capacity, settings.before),
-        Stretch(multiple * capacity, settings.load),
-        Stretch(CALM * capacity, settings.after),
-    )
     with running(scenario, guard) as (runner, behind, children):
+        before = calibrate(scenario, runner, settings.calibration)
+        stretches = (
+            Stretch(CALM * before.per_second, settings.before),
+            Stretch(multiple * before.per_second, settings.load),
+            Stretch(CALM * before.per_second, settings.after),
+        )
         order = ordered(scenario, runner, stretches, children.folder / "seen.json")
         load = children.talk("bench.overload.load", behind.cores, json.dumps(asdict(order)))
         clocks = []
@@ -100,8 +120,9 @@ def trial(scenario: Scenario, guard: str, multiple: float, capacity: float, sett
             hear(load)
             clocks.append((measure.cpu_seconds(runner.process.pid), behind.cpu_seconds() + measure.cpu_seconds(load.pid)))
         seen = [Seen(*one) for one in json.loads(Path(hear(load)).read_text())]
+        capacity = before + calibrate(scenario, runner, settings.calibration)
     ours, rest = ((ends - begins) / settings.load for begins, ends in zip(clocks[1], clocks[2], strict=True))
-    return level(seen, multiple, stretches, ours, rest / max(1, len(behind.cores)))
+    return level(seen, multiple, stretches, capacity, ours, rest / max(1, len(behind.cores)))
 
 
 def ordered(scenario: Scenario, runner: Runner, stretches: Sequence[Stretch], file: Path) -> Order:
@@ -111,12 +132,16 @@ def ordered(scenario: Scenario, runner: Runner, stretches: Sequence[Stretch], fi
     return Order(runner.port, path, *asked, stretches, CONNECTIONS, PATIENCE, str(file))
 
 
-def level(seen: list[Seen], multiple: float, stretches: Sequence[Stretch], busy: float, rest_busy: float) -> Level:
+def level(
+    seen: list[Seen], multiple: float, stretches: Sequence[Stretch], capacity: Capacity, busy: float, rest_busy: float
+) -> Level:
     """The figures of the middle stretch."""
     before, during, after = pairwise(boundaries(stretches))
     loaded = figures.due_within(seen, *during)
     return Level(
         multiple=multiple,
+        capacity=capacity.per_second,
+        cost_us=capacity.cost_us,
         asked=len(loaded) / (during[1] - during[0]),
         good=figures.goodput(seen, *during),
         shed=figures.share(loaded, 503),

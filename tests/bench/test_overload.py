@@ -18,14 +18,14 @@ from bench.overload.picture import MEASURES, draw
 from bench.overload.report import SECTIONS, report
 from bench.overload.results import GUARDED, UNGUARDED, Level, Results, Taken, ceiling
 from bench.overload.scenarios import PEERS, SCENARIOS
-from bench.overload.trial import Settings, level, trial
+from bench.overload.trial import Capacity, Settings, level, trial
 from bench.overload.upstream import Workers
 from bench.peers import Scene, fanin
 from gateway import Gateway
 
 LEVEL = Level(
-    multiple=1.0, asked=100.0, good=90.0, shed=0.1, failed=0.0, given_up=0.0, p50_ms=10.0, p99_ms=20.0, shed_p99_ms=2.0,
-    recovery=0.5, busy=0.5, rest_busy=0.3, late_ms=1.0,
+    multiple=1.0, capacity=100.0, cost_us=1000.0, asked=100.0, good=90.0, shed=0.1, failed=0.0, given_up=0.0, p50_ms=10.0,
+    p99_ms=20.0, shed_p99_ms=2.0, recovery=0.5, busy=0.5, rest_busy=0.3, late_ms=1.0,
 )  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def steady(begins, ends, **more):
 
 @pytest.fixture
 def results():
-    scenarios = {"cpu": Taken(100.0, 1000.0), "upstream": Taken(100.0)}
+    scenarios = {"cpu": Taken(), "upstream": Taken()}
     for taken in scenarios.values():
         for guard in (GUARDED, UNGUARDED):
             taken.levels[guard] = [replace(LEVEL, multiple=multiple) for multiple in FULL.multiples]
@@ -101,7 +101,7 @@ def test_every_request_ends_in_one_way():
     """Right, turned away, given up; all else has failed."""
     ended = [seen(0.5, status=status) for status in (200, 503, 503, GIVEN_UP, 504, LOST, WRONG, 200)]
 
-    figure = level(ended, 2.0, [Stretch(1, 0.25), Stretch(1, 0.5), Stretch(1, 0.25)], 0.0, 0.0)
+    figure = level(ended, 2.0, [Stretch(1, 0.25), Stretch(1, 0.5), Stretch(1, 0.25)], Capacity(10.0), 0.0, 0.0)
 
     assert (figure.shed, figure.given_up, figure.failed) == (2 / 8, 1 / 8, 3 / 8)
     assert (figure.asked, figure.good) == (16.0, 4.0)
@@ -143,7 +143,7 @@ def test_who_turns_away_by_itself_has_a_ceiling(good, multiple, reached):
 
 def test_what_a_refusal_costs_is_what_right_answers_leave():
     """Half a core for ninety of 1 ms and nine hundred refusals."""
-    taken = Taken(100.0, 1000.0)
+    taken = Taken()
 
     assert taken.shed_us(replace(LEVEL, asked=1000.0, shed=0.9)) == pytest.approx((0.5 - 0.09) * 1e6 / 900)
     assert taken.shed_us(LEVEL) is None
@@ -151,7 +151,7 @@ def test_what_a_refusal_costs_is_what_right_answers_leave():
 
 def test_what_is_useful_does_not_depend_on_who_else_had_the_core():
     """Half a core with 450 right answers of 1 ms is as good as a whole one with 900."""
-    taken = Taken(1000.0, 1000.0)
+    taken = Taken()
 
     assert taken.useful(replace(LEVEL, good=450.0, busy=0.5)) == taken.useful(replace(LEVEL, good=900.0, busy=1.0)) == 0.9
 
@@ -241,8 +241,9 @@ def test_a_level_is_measured_from_calm_to_calm(scenario):
     """A real gateway and a real load, for a second: everything asked for is accounted for."""
     settings = Settings(before=0.3, load=0.5, after=0.3, calibration=0.1, multiples=(1.0,), is_compared=False)
 
-    taken = trial(scenario, GUARDED, 1.0, 100.0, settings)
+    taken = trial(scenario, GUARDED, 1.0, settings)
 
+    assert taken.capacity == scenario.capacity or scenario.capacity is None
     assert taken.asked > 0
     assert taken.good > 0
     assert taken.failed == 0.0

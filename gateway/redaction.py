@@ -24,11 +24,13 @@ LONG = 8
 SECRET_WORDS = "authorization|cookie|token|secret|passw|passphrase|credential|signature|(?:api|access|private)[-_]?key"
 """A pattern: what has one of these in its name is nobody's to see, in whatever case."""
 
-_NAME = rf"[\w-]*(?:{SECRET_WORDS})[\w-]*"
+_NAME = rf"(?<![\w-])(?=[\w-]*?(?:{SECRET_WORDS}))[\w-]++"
+"""A whole name, which is looked at once: anybody may send kilobytes of what is almost one, and each of its ends would be tried for each beginning."""
+
 _SECRET_NAME = re.compile(SECRET_WORDS, re.IGNORECASE)
 _PAIR = re.compile(
     rf"""(?ix)
-    (\b{_NAME} (?: ["']?\s*[:=]\s*(?:b(?=["']))?["']? | ["'],\s*b?["'] ) )      # the name, and what stands between it and its value
+    ({_NAME} (?: ["']?\s*[:=]\s*(?:b(?=["']))?["']? | ["'],\s*b?["'] ) )      # the name, and what stands between it and its value
     (?: (?<=[=]) [^\s&;,"'<>)\]}}]+ | (?<![=]) [^\r\n"'<>)\]}}]+ )  # of a query a word, of a header what there is up to its end
     """
 )

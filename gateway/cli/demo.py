@@ -158,9 +158,9 @@ async def _server(gateway: Gateway, claimed: Claimed) -> AsyncIterator[uvicorn.S
     server = uvicorn.Server(uvicorn.Config(with_admin(gateway, claimed.admin_port, claimed.port), **options()))
     leave_to(server)
     serving = asyncio.create_task(server.serve(sockets=claimed.sockets))
-    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(0.01)
     try:
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
         yield server
         await serving
     finally:

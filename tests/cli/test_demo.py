@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -243,13 +244,15 @@ def test_findings_keep_anything_from_being_started(
 
 
 @pytest.mark.slow
-def test_an_app_that_cannot_start_is_status_2(run: Any, services_port: int) -> None:
+def test_an_app_that_cannot_start_is_status_2(run: Any, services_port: int, caplog: pytest.LogCaptureFixture) -> None:
     """The first call is not made to something that will never answer. Here spans are to leave in a way that nobody knows."""
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_PROTOCOL": "pigeon"}
 
     done = run("demo", "--port", "0", "--services-port", str(services_port), "--once", **environ)
+    gc.collect()
 
     assert done.status == 2
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
     assert done.err.splitlines()[-1] == "gateway: the gateway could not start; the reason stands above"
     assert _nobody_listens(f"http://127.0.0.1:{services_port + number}" for number in range(4))
 

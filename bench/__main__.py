@@ -8,7 +8,7 @@ import platform
 import signal
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -56,9 +56,8 @@ def measure(peers: Iterable[Peer], workloads: Sequence[Workload], settings: Sett
     results = Results(machine(), asdict(settings))
     present = set_up(peers, results)
     pairs = [(workload, peer) for workload in workloads for peer in present if workload.name in peer.workloads]
-    with Children() as children, ExitStack() as ended:
-        stage = Stage(children, share_out(available(), max((peer.workers for peer in present), default=1)).rest)
-        ended.callback(stage.close)
+    cores = share_out(available(), max((peer.workers for peer in present), default=1)).rest
+    with Children() as children, closing(Stage(children, cores)) as stage:
         run = Run(settings, stage, children, results)
         run.measure(pairs)
         if (WORKLOADS["aggregate-3"], fanin.PEER) in pairs:

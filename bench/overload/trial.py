@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 
 from bench import measure
 from bench.cores import available, share_out
@@ -91,9 +92,11 @@ class Capacity:
     cost_us: float | None = None
     """CPU of one, where the gateway's own CPU is what limits."""
 
-    def __add__(self, other: Capacity) -> Capacity:
-        costs = [one.cost_us for one in (self, other) if one.cost_us is not None]
-        return Capacity((self.per_second + other.per_second) / 2, sum(costs) / len(costs) if costs else None)
+
+def between(before: Capacity, after: Capacity) -> Capacity:
+    """What it was meanwhile, on a machine whose speed drifts."""
+    costs = [one.cost_us for one in (before, after) if one.cost_us is not None]
+    return Capacity(fmean((before.per_second, after.per_second)), fmean(costs) if costs else None)
 
 
 def calibrate(scenario: Scenario, runner: Runner, seconds: float) -> Capacity:
@@ -120,7 +123,7 @@ def trial(scenario: Scenario, guard: str, multiple: float, settings: Settings) -
             hear(load)
             clocks.append((measure.cpu_seconds(runner.process.pid), behind.cpu_seconds() + measure.cpu_seconds(load.pid)))
         seen = [Seen(*one) for one in json.loads(Path(hear(load)).read_text())]
-        capacity = before + calibrate(scenario, runner, settings.calibration)
+        capacity = between(before, calibrate(scenario, runner, settings.calibration))
     ours, rest = ((ends - begins) / settings.load for begins, ends in zip(clocks[1], clocks[2], strict=True))
     return level(seen, multiple, stretches, capacity, ours, rest / max(1, len(behind.cores)))
 

@@ -40,6 +40,7 @@ from gateway.inbound.strangers import HANDLERS, as_response
 from gateway.journal.state import JournalState, keep_journal
 from gateway.limit import LimitsState
 from gateway.load import load_file, load_text
+from gateway.logs import lost as lost_lines
 from gateway.logs.requests import are_wanted, tell_request
 from gateway.metrics.conditions import conditions
 from gateway.metrics.gauges import Gauges
@@ -245,7 +246,7 @@ class Gateway:
         return found.values()
 
     def _losses(self, journal: JournalState | None) -> Mapping[str, Callable[[], int]]:
-        return {"spans": self.tracing.lost, "journal": lambda: journal.lost if journal else 0}
+        return {"spans": self.tracing.lost, "journal": lambda: journal.lost if journal else 0, "logs": lost_lines}
 
     def _shedding(self) -> SheddingState | None:
         has_critical = any(plan.priority == "critical" for plan in self.plans)

@@ -133,7 +133,7 @@ LOST = Metric(
     "gateway.telemetry.lost",
     "counter",
     "{record}",
-    "What was to be told and is lost: `spans` that no collector took, and traces (`journal`) that the journal did not.",
+    "What was to be told and is lost: `spans` that no collector took, traces (`journal`) that the journal did not, lines (`logs`) that nobody read.",
     (TELEMETRY_SIGNAL,),
 )
 WORKERS = Metric("gateway.workers", "gauge", "{process}", "Processes whose figures these are.", (PROCESS,))

@@ -29,6 +29,11 @@ class LinesHandler(logging.Handler):
             # Whoever logs something that cannot be printed goes on all the same.
             self.writer.lost += 1
 
+    @property
+    def lost(self) -> int:
+        """Lines lost until now."""
+        return self.writer.lost
+
     def close(self) -> None:
         """Write what waits."""
         self.writer.stop()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.logs import LogPolicy, logging_to
+from gateway.logs import lost as lost_lines
 from gateway.logs.writing import WriterState
 
 
@@ -134,7 +135,9 @@ def test_a_pipe_that_nobody_reads_holds_nobody(monkeypatch: pytest.MonkeyPatch) 
             for _ in range(1000):
                 logging.getLogger("shop").warning("x" * 10_000)
             lost = handler.writer.lost
+            assert lost_lines() == lost
         assert lost > 500
+        assert lost_lines() == 0  # that handler is gone
         # It ends when somebody reads.
         os.close(reading)
         _until(lambda: not handler.writer._thread.is_alive())

@@ -170,6 +170,12 @@ class Failed:
 
     error: CallError
 
+    def __post_init__(self) -> None:
+        # What it has passed would hold on to the run that has this outcome (since Python 3.12 a frame has its caller's, also of a coroutine),
+        # and only the garbage collector would free them: megabytes at times. That it failed, and how, is all that anybody asks.
+        self.error.__cause__ = self.error.__context__ = None
+        self.error.with_traceback(None)
+
 
 @value_type
 class Skipped:

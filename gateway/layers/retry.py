@@ -71,11 +71,14 @@ class Retry:
                 raise made[0]
             return await caller(call.varied(call.span, call.deadline, number))
 
+        loop = self._loop(call, extras)
         try:
-            return await self._loop(call, extras)(attempt)
+            return await loop(attempt)
         except CallError as last:
             raise last.with_traceback(None) from None
         finally:
+            # What it has yet to do holds it, and it holds that.
+            loop.iter_state.reset()
             # Frames of tenacity hold errors, and errors the frames they have passed: what they came with, megabytes at times, would stay
             # until somebody looks for garbage.
             made.pop().with_traceback(None)

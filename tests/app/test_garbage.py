@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,23 @@ endpoints:
       user: {{get: "shop /users/{{path.id}}"}}
       orders: {{get: "shop /orders/{{user.name}}", cache: {{ttl: 1m}}}}
 """
+
+
+LACKING = """
+version: 1
+upstreams: {{shop: {{url: "{url}", timeout: 1s, retry: {{attempts: 2, backoff: 1ms, budget: 100%}}}}}}
+endpoints:
+  - path: /home/{{id}}
+    steps:
+      user: {{get: "shop /users/{{path.id}}", optional: true}}
+      orders: {{get: "shop /orders/{{path.id}}", optional: true, fallback: []}}
+"""
+
+SORRY = [b"HTTP/1.1 503 Sorry\r\nContent-Length: 0\r\n\r\n"] * 1000
+SORRY_ONCE = [SORRY[0], REPLY] * 500
+NO_JSON = [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n<p>"] * 1000
+CUT = [b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{"]
+RESET = ["read", "reset"]
 
 
 @pytest.fixture
@@ -82,6 +100,30 @@ async def test_an_answer_leaves_nothing_to_the_garbage_collector(wire: Any) -> N
 
 
 @pytest.mark.usefixtures("_no_collector")
+@pytest.mark.parametrize("upstream", [SORRY, SORRY_ONCE, NO_JSON, CUT, RESET], ids=["503", "503 once", "no JSON", "cut", "reset"])
+async def test_a_failure_leaves_nothing_to_the_garbage_collector(wire: Any, upstream: Any) -> None:
+    """Nor does one that was retried: what was raised on the way has the frames it has passed, and with them the request."""
+    wire.plays(upstream)
+    app = Gateway.from_text(LACKING.format(url=wire.url)).app
+
+    async with app.router.lifespan_context(app):
+        for _ in range(10):
+            await answered(app)
+        await asyncio.sleep(0.01)
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        for _ in range(20):
+            await answered(app)
+        await asyncio.sleep(0.01)
+        gc.collect()
+        gc.set_debug(0)
+        left = Counter(type(one).__name__ for one in gc.garbage if type(one).__module__.startswith("gateway"))
+        gc.garbage.clear()
+
+    assert left == {}
+
+
+@pytest.mark.usefixtures("_no_collector")
 async def test_a_request_that_takes_long_leaves_no_more(wire: Any) -> None:
     """It is watched whether its client leaves, and the connection that it is in vain for is closed: to look for what a thousand of these
     left took a quarter of a second, in which nobody was answered.
@@ -97,5 +139,5 @@ async def test_a_request_that_takes_long_leaves_no_more(wire: Any) -> None:
     async with app.router.lifespan_context(app):
         await asyncio.gather(*(answered(app, 504) for _ in range(10)))
         async with asyncio.timeout(20):
-            while are_left() != before:  # noqa: ASYNC110 - nobody tells when the last one has left
+            while are_left() > before:  # noqa: ASYNC110 - nobody tells when the last one has left
                 await asyncio.sleep(0.05)

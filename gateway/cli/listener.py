@@ -7,6 +7,7 @@ an answer costs the server. It has no limit for a head that comes bit by bit, no
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from http.client import responses
@@ -26,6 +27,11 @@ LONGEST_HEAD = 64 * 1024
 """Bytes of a head that is not complete. One that is has been in memory for a moment only, and the guard judges it."""
 
 CLOSE = (b"connection", b"close")
+
+_FORGETS_TO_PAUSE = (3, 12) <= sys.version_info < (3, 12, 9) or (3, 13) <= sys.version_info < (3, 13, 2)
+"""asyncio's own transports tell nobody that a client does not take the lines they have written, and keep all that comes (CVE-2024-12254). uvloop's
+do tell; but what Python this is says nothing of the loop.
+"""
 
 ROUND = 1.0
 """Seconds between two looks at a connection: what a request costs does not grow by them."""
@@ -189,4 +195,7 @@ class Joining:
         if self._parts:
             self.written += self._size
             parts, self._parts, self._size = self._parts, [], 0
-            self._transport.writelines(parts)
+            if _FORGETS_TO_PAUSE:
+                self._transport.write(b"".join(parts))
+            else:
+                self._transport.writelines(parts)

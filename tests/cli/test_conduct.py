@@ -29,7 +29,9 @@ class Line(asyncio.Transport):
         self.ended_at: float | None = None
 
     def writelines(self, parts: Any) -> None:
-        data = b"".join(parts)
+        self.write(b"".join(parts))
+
+    def write(self, data: bytes) -> None:
         self.sent += data
         if not self.takes:
             self.waiting += len(data)

@@ -7,11 +7,14 @@ from unittest.mock import Mock, call
 
 import pytest
 
+from gateway.cli import listener
 from gateway.cli.listener import HELD, Joining
 
 
 @pytest.fixture
-def transport() -> Mock:
+def transport(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """Of a Python without the fault that `_FORGETS_TO_PAUSE` tells of."""
+    monkeypatch.setattr(listener, "_FORGETS_TO_PAUSE", False)
     return Mock(spec=asyncio.Transport)
 
 
@@ -28,6 +31,18 @@ async def test_head_and_body_leave_in_one_write(transport: Mock) -> None:
     await asyncio.sleep(0)
 
     assert transport.mock_calls == [call.writelines([b"head", b"body"])]
+
+
+async def test_a_transport_that_forgets_to_pause_is_written_to_at_once(transport: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines would be kept without a bound for a client that takes nothing; what is written in one piece is not."""
+    monkeypatch.setattr(listener, "_FORGETS_TO_PAUSE", True)
+    joined = await joining(transport)
+
+    joined.write(b"head")
+    joined.write(b"body")
+    await asyncio.sleep(0)
+
+    assert transport.mock_calls == [call.write(b"headbody")]
 
 
 async def test_each_round_has_a_write_of_its_own(transport: Mock) -> None:

@@ -83,6 +83,7 @@ _VARYING = (
     (re.compile(r"\b[0-9a-f]{32}\b"), "<trace id>"),
     (re.compile(r"\b[0-9a-f]{16}\b"), "<span id>"),
     (re.compile(r"^date: .*$", re.MULTILINE | re.IGNORECASE), "date: #"),
+    (re.compile(r"^(HTTP/1\.1 422 Unprocessable) Content", re.MULTILINE), r"\1 Entity"),  # as Python calls it from 3.13 on
     (re.compile(r"[ \t\r]+$", re.MULTILINE), ""),
 )
 """What differs from run to run, and what stands in for it."""

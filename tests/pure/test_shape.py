@@ -235,7 +235,7 @@ def test_an_answer_that_json_has_no_form_for_is_unresolved(value: Any) -> None:
 def test_an_answer_nested_beyond_the_stack_is_unresolved() -> None:
     """It is not a crash."""
     deep: Any = []
-    for _ in range(5_000):
+    for _ in range(50_000):
         deep = [deep]
 
     with pytest.raises(Unresolved):

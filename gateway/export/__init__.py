@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from gateway.export.outbox import OutboxState
     from gateway.metrics.state import MetricsState
 
-GRACE = 3.0
-"""Seconds that the last spans may take to leave."""
+GRACE = 2.5
+"""Seconds that the last spans may take to leave: the process, which has more to end, is gone within three."""
 
 TRACES, METRICS = "traces", "metrics"
 _SCOPE = InstrumentationScope("fanin", __version__)

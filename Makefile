@@ -14,7 +14,7 @@ JOBS ?= 2
 
 export PYTHON
 
-.PHONY: help demo serve test lint types check bench overload faults cache-tests docs pictures lock clean
+.PHONY: help demo serve test lint types check bench instructions overload faults cache-tests docs pictures lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ check: $(DEV)  ## who may import whom
 
 bench: $(RUN)  ## what a request costs, beside the peers (ARGS="--quick --only fanin,fastify")
 	@exec $(BIN)/python -m bench $(ARGS)
+
+instructions: $(RUN)  ## what a request costs in instructions, the same on every run; needs valgrind (ARGS="--workload kept")
+	@exec $(BIN)/python -m bench.instructions $(ARGS)
 
 overload: $(RUN)  ## what becomes of answers when more is asked than can be done (ARGS=--quick)
 	@exec $(BIN)/python -m bench.overload $(ARGS)

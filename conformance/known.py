@@ -8,7 +8,7 @@ _AGE = "an `Age` that is no number is to be ignored, and of several the first on
 _STALE = "who cannot reach the origin has none of its headers to answer with; corrected in the suite since"
 
 KNOWN: Mapping[str, str] = {
-    "interim-not-cached": "ASGI has no words for 1xx, so that interim replies end here; the final one is kept",
+    "interim-not-cached": "uvicorn sends no 1xx of an app's (ASGI has an extension for 103 alone), so that interim replies end here; the final one is kept",
 }
 """By the test's id."""
 

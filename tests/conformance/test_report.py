@@ -42,7 +42,7 @@ def test_what_does_not_pass_is_named_with_its_reason(suite: Suite) -> None:
     """The known one, or what the suite says."""
     text = report(suite, RESULTS)
 
-    assert "- required, `interim-not-cached`: ASGI has no words for 1xx" in text
+    assert "- required, `interim-not-cached`: uvicorn sends no 1xx of an app's" in text
     assert "- optimal, `vary-b`: fails: not cached" in text
 
 

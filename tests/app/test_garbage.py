@@ -56,6 +56,8 @@ def _no_collector() -> Iterator[None]:
     gc.collect()
     gc.disable()
     yield
+    gc.set_debug(0)
+    gc.garbage.clear()
     gc.enable()
 
 
@@ -116,9 +118,7 @@ async def test_a_failure_leaves_nothing_to_the_garbage_collector(wire: Any, upst
             await answered(app)
         await asyncio.sleep(0.01)
         gc.collect()
-        gc.set_debug(0)
         left = Counter(type(one).__name__ for one in gc.garbage if type(one).__module__.startswith("gateway"))
-        gc.garbage.clear()
 
     assert left == {}
 

@@ -21,7 +21,7 @@ export async function showLive(root, { signal }) {
   ];
   const state = h("p", { class: "state" });
   const list = h("ol", { class: "requests flat", "aria-label": "Requests, the newest first" });
-  const none = nothing("Waiting for the first request", h("a", { href: "#/try" }, "Make one"), " and it appears here.");
+  const none = nothing("Waiting for a request", h("a", { href: "#/try" }, "Make one"), " and it appears here.");
   const upstreams = h("div", { class: "upstreams" });
   let paused = false;
   const pause = h("button", { class: "quiet", "aria-pressed": "false", click: () => {

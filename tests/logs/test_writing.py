@@ -128,6 +128,8 @@ def test_one_that_does_not_block_is_tried_again() -> None:
 def test_a_pipe_that_nobody_reads_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """A real one: logging goes on at its usual pace, and the end waits for its grace alone."""
     monkeypatch.setattr("gateway.logs.writing.GRACE", 0.05)
+    # Another test's may last as long as the process, and lose lines of its own.
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stream:
         with logging_to(stream, LogPolicy("json", "info")):
